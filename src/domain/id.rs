@@ -1,0 +1,60 @@
+//! Ids: UUIDs that say what they name. They are made by `runtime::Ids`, never here.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// One natural person, pseudonymously (UUIDv7).
+    SubjectId;
+    /// One link of an identifier to a subject.
+    IdentifierId;
+    /// One collected value.
+    ItemId;
+    /// One consent fact.
+    ConsentId;
+    /// One objection (Art. 21).
+    ObjectionId;
+    /// One restriction (Art. 18).
+    RestrictionId;
+    /// One disclosure to a processor.
+    DisclosureId;
+    /// One decision that was kept.
+    DecisionId;
+    /// One audit entry.
+    AuditId;
+    /// One withdrawal token (one-click unsubscribe).
+    WithdrawalTokenId;
+    /// One import.
+    ImportId;
+}

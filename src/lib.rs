@@ -1,0 +1,3 @@
+//! The personal-data registry.
+
+pub mod domain;
