@@ -1,3 +1,4 @@
 //! The personal-data registry.
 
+pub mod app;
 pub mod domain;

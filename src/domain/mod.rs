@@ -7,3 +7,5 @@ pub mod item;
 pub mod name;
 pub mod policy;
 pub mod subject;
+pub mod violation;
+pub mod violation;

@@ -1,0 +1,114 @@
+//! What can go wrong, free of transport. Everything but the texts of [`Error::Internal`] and
+//! [`Error::StoreUnavailable`] is written for the caller and holds no personal data.
+
+use crate::domain::{id::SubjectId, name::PolicyVersion, violation::Violations};
+
+/// The thing that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// No such subject, or no subject with this identifier.
+    Subject,
+    /// No such item, or not this subject's.
+    Item,
+    /// No such policy version, or none in force.
+    Policy,
+    /// No such consent, or not this subject's.
+    Consent,
+    /// No such decision was kept.
+    Decision,
+    /// The subject is not in this category.
+    SubjectCategory,
+    /// The subject does not have this identifier.
+    Identifier,
+    /// No such withdrawal token, or it has run out.
+    WithdrawalToken,
+}
+
+/// Why a use case did not come about. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields break rules.
+    #[error("{} fields are not valid", .0.len())]
+    Invalid(Violations),
+    /// A policy has errors and can never be published.
+    #[error("the policy has {} errors", .0.len())]
+    PolicyInvalid(Violations),
+    /// `at_least_as_fresh` names no state of this registry.
+    #[error("the revision was not issued by this registry")]
+    RevisionUnknown,
+    /// A cursor or page token was not issued by this registry for this list.
+    #[error("the cursor or page token was not issued for this list")]
+    CursorInvalid,
+    /// The token lacks the scope.
+    #[error("the token lacks the scope {0}")]
+    ScopeMissing(&'static str),
+    /// The token's claim does not permit the value.
+    #[error("the token's claim `{claim}` does not permit this value of `{field}`")]
+    ClaimMissing {
+        /// `sources`, `purposes` or `processors`.
+        claim: &'static str,
+        /// Path of the field that asks for more.
+        field: String,
+    },
+    /// Something is not there.
+    #[error("not found: {0:?}")]
+    NotFound(Missing),
+    /// Accounts of two subjects in one registration or link.
+    #[error("the account identifiers belong to different subjects")]
+    IdentifierConflict {
+        /// The subjects, in the order of the identifiers.
+        subjects: Vec<SubjectId>,
+    },
+    /// The version is published already.
+    #[error("policy version {0} is published and never changes")]
+    PolicyVersionExists(PolicyVersion),
+    /// The `request_id` was used for another request.
+    #[error("the request_id was used for another request")]
+    RequestIdReused,
+    /// Fields that the policy does not declare as collected.
+    #[error("{} fields are not declared by the policy", .0.len())]
+    CollectionUndeclared(Violations),
+    /// A shared contact identifier leads to several subjects where one is needed.
+    #[error("the identifier leads to {0} subjects")]
+    SubjectAmbiguous(usize),
+    /// The policy has defects and the caller did not accept them.
+    #[error("the policy has findings that were not accepted")]
+    PolicyFindingsNotAccepted(Violations),
+    /// The state does not permit the step; the text says why.
+    #[error("{0}")]
+    IllegalTransition(&'static str),
+    /// Others changed the same things again and again; try again.
+    #[error("the change met others; try again")]
+    Conflict,
+    /// The cursor is older than what is kept.
+    #[error("the cursor is older than what is kept")]
+    CursorExpired,
+    /// A named limit was passed; the text names it.
+    #[error("{0}")]
+    TooLarge(&'static str),
+    /// Too much at once; try again.
+    #[error("too much at once; try again")]
+    Overloaded,
+    /// The database does not answer; the text is for the log.
+    #[error("the store does not answer")]
+    StoreUnavailable(String),
+    /// The server is going down.
+    #[error("the server is stopping")]
+    Stopping,
+    /// Something is wrong with us; the text is for the log.
+    #[error("internal error")]
+    Internal(String),
+}
+
+impl Error {
+    /// One field that breaks a rule.
+    pub fn invalid(field: impl Into<String>, description: impl std::fmt::Display) -> Self {
+        Self::Invalid(Violations::one(field, description))
+    }
+}
+
+impl From<Violations> for Error {
+    fn from(violations: Violations) -> Self {
+        Self::Invalid(violations)
+    }
+}
