@@ -8,4 +8,3 @@ pub mod name;
 pub mod policy;
 pub mod subject;
 pub mod violation;
-pub mod violation;
