@@ -54,6 +54,8 @@ pub struct Policy {
     pub security_measures: Vec<String>,
     /// What the text claims and the law does not grant.
     pub claims: Vec<Claim>,
+    /// Names of the policy's own fields (`effective_from`) that the text does not say.
+    pub inferred: Vec<String>,
     /// Remarks of the transcriber.
     pub notes: Vec<String>,
 }
@@ -73,6 +75,8 @@ pub struct Controller {
     pub data_protection_officer: Option<String>,
     /// Representative in the Union (Art. 27), when there is one.
     pub representative: Option<String>,
+    /// Where it rests.
+    pub provenance: Provenance,
 }
 
 /// The text that was transcribed.
@@ -121,7 +125,9 @@ pub enum IdentifierKind {
 }
 
 /// How values of an identifier type are made equal before they are hashed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalise {
     /// Trim, NFC; case kept.
@@ -208,7 +214,9 @@ pub struct CollectedEntry {
 }
 
 /// Art. 6(1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum LawfulBasis {
     /// (a)
@@ -347,6 +355,8 @@ pub struct ConsentRules {
     pub expires_after: Option<Span>,
     /// Wording of the question, per purpose and locale; a form falls back to the purpose's title.
     pub wording: BTreeMap<Purpose, BTreeMap<String, String>>,
+    /// Where it rests.
+    pub provenance: Provenance,
 }
 
 /// A cookie statement.
@@ -363,7 +373,9 @@ pub struct Cookie {
 }
 
 /// A right of the data subject (Chapter III).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Right {
     /// Art. 15.
