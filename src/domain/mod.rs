@@ -1,8 +1,10 @@
 //! The rules, pure: values and `now` in, values out. Nothing here awaits, logs, reads a clock,
 //! draws randomness, or knows a column or a message.
 
+pub mod caller;
 pub mod consent;
 pub mod id;
+pub mod identifier;
 pub mod item;
 pub mod name;
 pub mod policy;

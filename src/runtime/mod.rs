@@ -1,0 +1,7 @@
+//! What the process takes from its surroundings: time, ids, signals, output. Everything above
+//! gets them passed in, so that tests decide them.
+
+pub mod clock;
+pub mod ids;
+pub mod lifecycle;
+pub mod telemetry;
