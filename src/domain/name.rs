@@ -29,7 +29,8 @@ fn check(text: &str, alphabet: &'static str, allowed: fn(char) -> bool) -> Resul
     if text.len() > NAME_BYTES_MAX {
         return Err(NameError::TooLong);
     }
-    if text.starts_with(|first: char| !first.is_ascii_alphanumeric()) || !text.chars().all(allowed) {
+    if text.starts_with(|first: char| !first.is_ascii_alphanumeric()) || !text.chars().all(allowed)
+    {
         return Err(NameError::Alphabet(alphabet));
     }
     Ok(())

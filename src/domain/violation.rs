@@ -18,7 +18,10 @@ pub struct Violations(Vec<Violation>);
 impl Violations {
     /// Notes a broken rule.
     pub fn add(&mut self, field: impl Into<String>, description: impl Display) {
-        self.0.push(Violation { field: field.into(), description: description.to_string() });
+        self.0.push(Violation {
+            field: field.into(),
+            description: description.to_string(),
+        });
     }
 
     /// One broken rule alone.
@@ -30,10 +33,11 @@ impl Violations {
 
     /// Adds another list, its fields put under `prefix`.
     pub fn nest(&mut self, prefix: &str, other: Self) {
-        self.0.extend(other.0.into_iter().map(|violation| Violation {
-            field: format!("{prefix}.{}", violation.field),
-            description: violation.description,
-        }));
+        self.0
+            .extend(other.0.into_iter().map(|violation| Violation {
+                field: format!("{prefix}.{}", violation.field),
+                description: violation.description,
+            }));
     }
 
     /// Whether nothing is wrong.
@@ -53,7 +57,11 @@ impl Violations {
 
     /// `value` when nothing is wrong, else the list.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.is_empty() { Ok(value) } else { Err(self) }
+        if self.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 }
 
