@@ -1,15 +1,12 @@
 //! The rules, pure: values and `now` in, values out. Nothing here awaits, logs, reads a clock,
 //! draws randomness, or knows a column or a message.
 
-pub mod calendar;
 pub mod caller;
 pub mod consent;
-pub mod decision;
 pub mod id;
 pub mod identifier;
 pub mod item;
 pub mod name;
 pub mod policy;
-pub mod retention;
 pub mod subject;
 pub mod violation;

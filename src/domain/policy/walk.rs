@@ -77,33 +77,7 @@ pub(super) fn entries(policy: &Policy) -> Vec<Entry<'_>> {
         &policy.controller.provenance,
         CONTROLLER,
     );
-    for (name, entry) in &policy.subject_categories {
-        add(
-            format!("subject_categories.{name}"),
-            &entry.provenance,
-            SUBJECT_CATEGORY,
-        );
-    }
-    for (name, entry) in &policy.identifier_types {
-        add(
-            format!("identifier_types.{name}"),
-            &entry.provenance,
-            IDENTIFIER_TYPE,
-        );
-    }
-    for (name, entry) in &policy.data_categories {
-        add(
-            format!("data_categories.{name}"),
-            &entry.provenance,
-            DATA_CATEGORY,
-        );
-    }
-    for (name, entry) in &policy.purposes {
-        add(format!("purposes.{name}"), &entry.provenance, PURPOSE);
-    }
-    for (name, entry) in &policy.processors {
-        add(format!("processors.{name}"), &entry.provenance, PROCESSOR);
-    }
+    add_catalogues(policy, &mut add);
     for (category, collected) in &policy.collected {
         for (index, entry) in collected.iter().enumerate() {
             add(
@@ -135,6 +109,40 @@ pub(super) fn entries(policy: &Policy) -> Vec<Entry<'_>> {
         add(format!("claims[{index}]"), &claim.provenance, CLAIM);
     }
     entries
+}
+
+/// The named entries: who, how recognised, what, why, with whom.
+fn add_catalogues<'a>(
+    policy: &'a Policy,
+    add: &mut impl FnMut(String, &'a Provenance, &'static [&'static str]),
+) {
+    for (name, entry) in &policy.subject_categories {
+        add(
+            format!("subject_categories.{name}"),
+            &entry.provenance,
+            SUBJECT_CATEGORY,
+        );
+    }
+    for (name, entry) in &policy.identifier_types {
+        add(
+            format!("identifier_types.{name}"),
+            &entry.provenance,
+            IDENTIFIER_TYPE,
+        );
+    }
+    for (name, entry) in &policy.data_categories {
+        add(
+            format!("data_categories.{name}"),
+            &entry.provenance,
+            DATA_CATEGORY,
+        );
+    }
+    for (name, entry) in &policy.purposes {
+        add(format!("purposes.{name}"), &entry.provenance, PURPOSE);
+    }
+    for (name, entry) in &policy.processors {
+        add(format!("processors.{name}"), &entry.provenance, PROCESSOR);
+    }
 }
 
 /// Every free text with its field path.
