@@ -52,6 +52,17 @@ impl Check<'_> {
         }
     }
 
+    /// What is not stated is left out, so that one policy has one form.
+    fn stated(&mut self, path: impl Into<String>, text: Option<&str>) {
+        if text.is_some_and(|text| text.trim().is_empty() || text == limits::NONE_STATED) {
+            self.error(
+                FindingCode::TextEmpty,
+                path,
+                "must say something, or be left out",
+            );
+        }
+    }
+
     fn not_empty<T>(&mut self, path: String, list: &[T]) {
         if list.is_empty() {
             self.error(FindingCode::ListEmpty, path, "must name at least one");
@@ -118,6 +129,26 @@ impl Check<'_> {
         self.not_blank("id", &policy.id);
         self.not_blank("controller.name", &policy.controller.name);
         self.not_blank("controller.contact", &policy.controller.contact);
+        for (path, text) in [
+            ("controller.legal_entity", &policy.controller.legal_entity),
+            (
+                "controller.data_protection_officer",
+                &policy.controller.data_protection_officer,
+            ),
+            (
+                "controller.representative",
+                &policy.controller.representative,
+            ),
+        ] {
+            self.stated(path, text.as_deref());
+        }
+        if !limits::is_kept_exactly(policy.effective_from) {
+            self.error(
+                FindingCode::DateInvalid,
+                "effective_from",
+                "must not be finer than microseconds",
+            );
+        }
         for (path, date) in [
             ("source.published", &policy.source.published),
             ("source.archived", &policy.source.archived),
@@ -148,6 +179,10 @@ impl Check<'_> {
         }
         for (name, entry) in &policy.processors {
             self.not_blank(format!("processors.{name}.title"), &entry.title);
+            self.stated(
+                format!("processors.{name}.safeguard"),
+                entry.safeguard.as_deref(),
+            );
             if entry
                 .country
                 .as_ref()
@@ -185,6 +220,10 @@ impl Check<'_> {
             self.not_empty(format!("{path}.data"), &activity.data);
             self.known_names(&path, &activity.subjects, &activity.data);
             self.known_purpose(format!("{path}.purpose"), &activity.purpose);
+            self.stated(
+                format!("{path}.stated_duration"),
+                activity.stated_duration.as_deref(),
+            );
             if let AfterCategoryEnd::For(period) = &activity.after_category_end {
                 self.period(format!("{path}.after_category_end"), period);
             }

@@ -17,6 +17,18 @@ pub struct Finding {
     pub article: String,
     /// What is wrong and what to do, for people.
     pub message: String,
+    /// Where in the file, when the policy was read from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+}
+
+/// A place in a file, counted from one, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Position {
+    /// The line.
+    pub line: u64,
+    /// The column.
+    pub column: u64,
 }
 
 impl Finding {
@@ -32,6 +44,7 @@ impl Finding {
             field_path: field_path.into(),
             article: String::new(),
             message: message.into(),
+            position: None,
         }
     }
 }

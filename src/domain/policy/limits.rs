@@ -1,7 +1,7 @@
 //! How much a policy may hold. Each is far above what a policy for people to read can need, and
 //! low enough that checking one stays cheap.
 
-use jiff::Span;
+use jiff::{Span, Timestamp};
 
 use super::{
     finding::{Finding, FindingCode},
@@ -32,6 +32,14 @@ pub const CELLS_MAX: usize = 1_000_000;
 pub const TEXT_BYTES_MAX: usize = 4_096;
 /// Longest period, in years.
 pub const PERIOD_YEARS_MAX: i64 = 100;
+
+/// What a file may write where the text states nothing.
+pub(super) const NONE_STATED: &str = "none stated";
+
+/// Whether an instant survives being kept in whole microseconds.
+pub(super) fn is_kept_exactly(instant: Timestamp) -> bool {
+    instant.subsec_nanosecond() % 1_000 == 0
+}
 
 /// A period is of calendar units, longer than nothing, and at most [`PERIOD_YEARS_MAX`] years.
 /// Hours and finer units are refused: a promise such as "2 years" is counted in the controller's

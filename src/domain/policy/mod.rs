@@ -6,7 +6,9 @@
 
 mod check;
 pub mod compile;
+pub mod example;
 pub mod finding;
+pub mod format;
 pub mod history;
 pub mod limits;
 pub mod model;
