@@ -8,7 +8,7 @@ use std::fmt;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::UnicodeNormalization;
 
-use super::policy::model::Normalise;
+pub use super::policy::model::Normalise;
 
 /// Longest e-mail address, in bytes of UTF-8, before and after normalisation (RFC 5321: 64 + 1 + 255).
 pub const EMAIL_BYTES_MAX: usize = 320;

@@ -69,7 +69,7 @@ const FLOORS: &[Floor] = &[
     },
     Floor {
         name: "crypto",
-        may_import: &["domain::id"],
+        may_import: &["domain::id", "domain::identifier", "domain::name"],
         must_not_contain: &[DATABASE, GRPC, TERMINAL],
     },
     Floor {
