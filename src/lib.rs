@@ -3,5 +3,6 @@
 pub mod app;
 pub mod crypto;
 pub mod domain;
+pub mod grpc;
 pub mod proto;
 pub mod runtime;

@@ -9,4 +9,5 @@ pub mod item;
 pub mod name;
 pub mod policy;
 pub mod subject;
+pub mod subject_ref;
 pub mod violation;

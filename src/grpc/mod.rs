@@ -1,0 +1,5 @@
+//! The gRPC floor: the only place with tonic and prost servers. Services turn messages into domain
+//! values, call a use case, and turn its result back; they hold no rules.
+
+pub mod parse;
+pub mod status;
