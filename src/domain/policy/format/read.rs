@@ -1,6 +1,6 @@
 //! The tree as a policy: the file format, key by key.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeMap, fmt::Display, str::FromStr};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
@@ -8,16 +8,13 @@ use super::{
     node::Node,
     place::{Fields, Place},
 };
-use crate::domain::{
-    name::SubjectCategory,
-    policy::{
-        finding::{Finding, FindingCode},
-        limits::{NONE_STATED, is_kept_exactly},
-        model::{
-            Activity, AfterCategoryEnd, Claim, CollectedEntry, ConsentRules, Controller, Cookie,
-            DataCategoryEntry, IdentifierTypeEntry, Policy, ProcessorEntry, Provenance,
-            PurposeEntry, Retention, Rights, Sharing, SourceText, SubjectCategoryEntry,
-        },
+use crate::domain::policy::{
+    finding::{Finding, FindingCode},
+    limits::{NONE_STATED, is_kept_exactly},
+    model::{
+        Activity, AfterCategoryEnd, Claim, CollectedEntry, ConsentRules, Controller, Cookie,
+        DataCategoryEntry, IdentifierTypeEntry, Policy, ProcessorEntry, Provenance, PurposeEntry,
+        Retention, Rights, Sharing, SourceText, SubjectCategoryEntry,
     },
 };
 
@@ -37,74 +34,59 @@ pub(super) fn policy(root: &Node) -> Result<Policy, Vec<Finding>> {
 fn whole(fields: &Fields<'_>) -> Option<Policy> {
     let id = fields.required("id", Place::text);
     let version = fields.required("version", Place::name);
-    let controller = fields.required("controller", |place| {
-        place.fields(|fields| Some(controller(fields)))
-    });
-    let time_zone = controller
-        .as_ref()
-        .and_then(|(_, time_zone)| time_zone.clone());
+    let (controller, time_zone) = fields
+        .required("controller", |place| {
+            place.fields(|fields| Some(controller(fields)))
+        })
+        .unzip();
+    let time_zone = time_zone.flatten();
     let effective_from =
         fields.required("effective_from", |place| instant(place, time_zone.as_ref()));
-    let source = fields.or_default("source", |place| {
-        place.fields(|fields| Some(source(fields)))
-    });
-    let subject_categories = fields.or_default("subject_categories", |place| {
-        place.map(|place| place.fields(subject_category))
-    });
-    let identifier_types = fields.or_default("identifier_types", |place| {
-        place.map(|place| place.fields(identifier_type))
-    });
-    let data_categories = fields.or_default("data_categories", |place| {
-        place.map(|place| place.fields(data_category))
-    });
-    let purposes = fields.or_default("purposes", |place| place.map(|place| place.fields(purpose)));
-    let processors = fields.or_default("processors", |place| {
-        place.map(|place| place.fields(processor))
-    });
-    let collected = fields.or_default("collected", |place| {
-        place.map::<SubjectCategory, _>(|place| place.list(|place| place.fields(collected)))
-    });
-    let activities = fields.or_default("activities", |place| {
-        place.list(|place| place.fields(activity))
-    });
-    let sharing = fields.or_default("sharing", |place| place.list(|place| place.fields(sharing)));
-    let retention = fields.or_default("retention", |place| {
-        place.list(|place| place.fields(retention))
-    });
-    let consent = fields.or_default("consent", |place| {
-        place.fields(|fields| Some(consent(fields)))
-    });
-    let cookies = fields.or_default("cookies", |place| place.list(|place| place.fields(cookie)));
-    let rights = fields.or_default("rights", |place| {
-        place.fields(|fields| Some(rights(fields)))
-    });
-    let security_measures = fields.or_default("security_measures", Place::texts);
-    let claims = fields.or_default("claims", |place| place.list(|place| place.fields(claim)));
-    let inferred = fields.or_default("inferred", Place::texts);
-    let notes = fields.or_default("notes", Place::texts);
     Some(Policy {
+        source: part(fields, "source", source),
+        subject_categories: catalogue(fields, "subject_categories", subject_category),
+        identifier_types: catalogue(fields, "identifier_types", identifier_type),
+        data_categories: catalogue(fields, "data_categories", data_category),
+        purposes: catalogue(fields, "purposes", purpose),
+        processors: catalogue(fields, "processors", processor),
+        collected: fields.or_default("collected", |place| {
+            place.map(|place| place.list(|place| place.fields(collected)))
+        }),
+        activities: statements(fields, "activities", activity),
+        sharing: statements(fields, "sharing", sharing),
+        retention: statements(fields, "retention", retention),
+        consent: part(fields, "consent", consent),
+        cookies: statements(fields, "cookies", cookie),
+        rights: part(fields, "rights", rights),
+        security_measures: fields.or_default("security_measures", Place::texts),
+        claims: statements(fields, "claims", claim),
+        inferred: fields.or_default("inferred", Place::texts),
+        notes: fields.or_default("notes", Place::texts),
+        // Last, so that a missing one does not hide what is wrong above.
         id: id?,
         version: version?,
         effective_from: effective_from?,
-        controller: controller?.0,
-        source,
-        subject_categories,
-        identifier_types,
-        data_categories,
-        purposes,
-        processors,
-        collected,
-        activities,
-        sharing,
-        retention,
-        consent,
-        cookies,
-        rights,
-        security_measures,
-        claims,
-        inferred,
-        notes,
+        controller: controller?,
     })
+}
+
+fn part<'a, T: Default>(fields: &Fields<'a>, key: &str, read: fn(&Fields<'a>) -> T) -> T {
+    fields.or_default(key, |place| place.fields(|fields| Some(read(fields))))
+}
+
+fn catalogue<'a, K, T>(
+    fields: &Fields<'a>,
+    key: &str,
+    read: fn(&Fields<'a>) -> Option<T>,
+) -> BTreeMap<K, T>
+where
+    K: FromStr<Err: Display> + Ord,
+{
+    fields.or_default(key, |place| place.map(|place| place.fields(read)))
+}
+
+fn statements<'a, T>(fields: &Fields<'a>, key: &str, read: fn(&Fields<'a>) -> Option<T>) -> Vec<T> {
+    fields.or_default(key, |place| place.list(|place| place.fields(read)))
 }
 
 /// A date is midnight in the controller's time zone. Without a time zone that is known there is a
