@@ -6,3 +6,4 @@ pub mod domain;
 pub mod grpc;
 pub mod proto;
 pub mod runtime;
+pub mod store;

@@ -1,5 +1,7 @@
 //! The use cases, one file per noun: authorise → load → decide → save → audit → commit.
 
 pub mod error;
+pub mod registry;
 
 pub use error::{Error, Missing};
+pub use registry::{Call, Registry, Written};

@@ -1,13 +1,16 @@
 //! The rules, pure: values and `now` in, values out. Nothing here awaits, logs, reads a clock,
 //! draws randomness, or knows a column or a message.
 
+pub mod audit;
 pub mod caller;
 pub mod consent;
+pub mod event;
 pub mod id;
 pub mod identifier;
 pub mod item;
 pub mod name;
 pub mod policy;
+pub mod revision;
 pub mod subject;
 pub mod subject_ref;
 pub mod violation;

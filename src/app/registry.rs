@@ -1,0 +1,350 @@
+//! The registry: what every use case stands on. A use case has two doors. [`Registry::view`] reads
+//! one committed state; [`Registry::change`] writes, and cannot forget to authorise, to audit, to
+//! emit events or to remember its answer, since it does all four around the body.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use super::error::{Error, Missing};
+use crate::{
+    domain::{
+        audit::{Action, AuditDetail},
+        caller::Caller,
+        event::Event,
+        id::SubjectId,
+        name::PolicyVersion,
+        policy::{compile::CompiledPolicy, history::PolicyHistory},
+        revision::Revision,
+    },
+    runtime::clock::Clock,
+    store::{
+        Session, Snapshot, Store, StoreError, Tx, WriteError,
+        idempotency::{Remembered, RequestKey},
+    },
+};
+
+/// How far ahead of the registry's clock a caller's instant may be (clocks differ a little).
+pub const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// The use cases, over one store and one clock. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry {
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// One call that writes: who, what, and under which idempotency key.
+#[derive(Clone)]
+pub struct Call {
+    /// Who asks.
+    pub caller: Arc<Caller>,
+    /// For what.
+    pub action: Action,
+    /// The caller's idempotency key, if it gave one.
+    pub request_id: Option<Uuid>,
+    /// The request in a canonical encoding: a repeat has the same one. It is kept as a keyed
+    /// fingerprint only.
+    pub canonical: Arc<[u8]>,
+}
+
+impl Call {
+    /// A call without an idempotency key.
+    pub fn new(caller: Arc<Caller>, action: Action) -> Self {
+        Self {
+            caller,
+            action,
+            request_id: None,
+            canonical: Arc::new([]),
+        }
+    }
+
+    /// The same call under an idempotency key. `canonical` is the request in a canonical encoding.
+    pub fn idempotent(self, request_id: Option<Uuid>, canonical: Vec<u8>) -> Self {
+        Self {
+            request_id,
+            canonical: canonical.into(),
+            ..self
+        }
+    }
+
+    /// Refuses a caller without the action's scope.
+    pub(super) fn authorise(&self) -> Result<(), Error> {
+        authorise(&self.caller, self.action)
+    }
+}
+
+/// Refuses a caller without the action's scope.
+pub fn authorise(caller: &Caller, action: Action) -> Result<(), Error> {
+    let scope = action.scope();
+    if caller.has(scope) {
+        Ok(())
+    } else {
+        Err(Error::ScopeMissing(scope.as_str()))
+    }
+}
+
+/// What a body did. `T` is what the answer is rendered from: ids, instants, names of the policy;
+/// never content, since it is remembered.
+pub struct Change<T> {
+    /// What the answer is rendered from.
+    pub value: T,
+    /// What others hear of, in order.
+    pub events: Vec<Event>,
+    /// What the log says.
+    pub audit: AuditDetail,
+    /// Further subjects that changed, beside those that the events name.
+    pub subjects: Vec<SubjectId>,
+}
+
+impl<T> Change<T> {
+    /// A change that nobody hears of yet.
+    pub fn new(value: T, audit: AuditDetail) -> Self {
+        Self {
+            value,
+            events: Vec::new(),
+            audit,
+            subjects: Vec::new(),
+        }
+    }
+
+    /// Adds an event.
+    pub fn event(mut self, event: Event) -> Self {
+        self.events.push(event);
+        self
+    }
+}
+
+/// A change that is durable.
+#[derive(Clone, Debug)]
+pub struct Written<T> {
+    /// What the answer is rendered from.
+    pub value: T,
+    /// The committed state.
+    pub revision: Revision,
+    /// Whether it had been answered before and nothing was changed now.
+    pub replayed: bool,
+}
+
+/// One committed state to read from, with the policies that it knows.
+pub struct View {
+    /// The state.
+    pub snapshot: Snapshot,
+    /// The published policies.
+    pub policies: Arc<PolicyHistory>,
+}
+
+impl View {
+    /// The instant by which it decides.
+    pub fn now(&self) -> Timestamp {
+        self.snapshot.now()
+    }
+
+    /// The policy in force.
+    pub fn in_force(&self) -> Result<&Arc<CompiledPolicy>, Error> {
+        in_force(&self.policies, self.now())
+    }
+}
+
+/// The policy in force at `at`.
+pub(super) fn in_force(
+    policies: &PolicyHistory,
+    at: Timestamp,
+) -> Result<&Arc<CompiledPolicy>, Error> {
+    policies
+        .in_force(at)
+        .ok_or(Error::NotFound(Missing::Policy))
+}
+
+/// The version named, or the one in force at `at` when none is.
+pub(super) fn policy_or_in_force<'p>(
+    policies: &'p PolicyHistory,
+    version: Option<&PolicyVersion>,
+    at: Timestamp,
+) -> Result<&'p Arc<CompiledPolicy>, Error> {
+    match version {
+        Some(version) => policies
+            .get(version)
+            .ok_or(Error::NotFound(Missing::Policy)),
+        None => in_force(policies, at),
+    }
+}
+
+impl Registry {
+    /// The use cases over `store`.
+    pub fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+
+    /// The store; tests plan faults in it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The clock's instant; a transaction decides by its own.
+    pub(super) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Opens the reading door: one committed state, at least as fresh as `revision`. The store is
+    /// always asked, so every state that was committed when the call began is in it.
+    pub async fn view(
+        &self,
+        caller: &Caller,
+        action: Action,
+        revision: Option<Revision>,
+    ) -> Result<View, Error> {
+        authorise(caller, action)?;
+        let snapshot = self.store.snapshot(self.clock_now()).await?;
+        if let Some(wanted) = revision {
+            known_revision(&snapshot, wanted).await?;
+        }
+        let policies = self.store.policies(&snapshot).await?;
+        Ok(View { snapshot, policies })
+    }
+
+    /// Opens the writing door. The body may run more than once; what it did becomes durable as a
+    /// whole, with its audit entry, its events and the remembered answer.
+    pub async fn change<T, F>(&self, call: Call, body: F) -> Result<Written<T>, Error>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: for<'t> Fn(
+                &'t mut Tx,
+                &'t Arc<PolicyHistory>,
+            ) -> BoxFuture<'t, Result<Change<T>, Error>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        call.authorise()?;
+        let name = call.action.name();
+        let store = self.store.clone();
+        let body = Arc::new(body);
+        self.store
+            .write(name, self.clock_now(), move |tx| {
+                let (store, call, body) = (store.clone(), call.clone(), body.clone());
+                Box::pin(async move { run(&store, tx, &call, &*body).await })
+            })
+            .await
+    }
+}
+
+async fn run<T, F>(store: &Store, tx: &mut Tx, call: &Call, body: &F) -> Result<Written<T>, Error>
+where
+    T: Serialize + DeserializeOwned,
+    F: for<'t> Fn(&'t mut Tx, &'t Arc<PolicyHistory>) -> BoxFuture<'t, Result<Change<T>, Error>>,
+{
+    if let Some(answered) = replay(tx, call).await? {
+        return Ok(answered);
+    }
+    let policies = store.policies(tx).await?;
+    let change = body(tx, &policies).await?;
+    record(tx, call, change).await
+}
+
+/// The first answer to this request, when there was one.
+async fn replay<T: DeserializeOwned>(
+    tx: &mut Tx,
+    call: &Call,
+) -> Result<Option<Written<T>>, Error> {
+    let Some(key) = request_key(call) else {
+        return Ok(None);
+    };
+    let Some(remembered) = tx.find_remembered(&key).await? else {
+        return Ok(None);
+    };
+    if !remembered.answers(tx, &call.canonical) {
+        return Err(Error::RequestIdReused);
+    }
+    let value = serde_json::from_str(&remembered.response)
+        .map_err(|error| Error::Internal(format!("a remembered answer does not read: {error}")))?;
+    Ok(Some(Written {
+        value,
+        revision: remembered.revision,
+        replayed: true,
+    }))
+}
+
+/// Events, stamps, audit and the remembered answer of a change: its other half.
+pub(super) async fn record<T: Serialize>(
+    tx: &mut Tx,
+    call: &Call,
+    change: Change<T>,
+) -> Result<Written<T>, Error> {
+    let Change {
+        value,
+        events,
+        audit,
+        subjects,
+    } = change;
+    let revision = match tx.emit(&events).await? {
+        Some(revision) => revision,
+        None => tx.last_revision().await?,
+    };
+    let mut changed: Vec<_> = events
+        .iter()
+        .filter_map(|event| event.subject_id)
+        .chain(subjects)
+        .collect();
+    changed.sort_unstable();
+    changed.dedup();
+    if !events.is_empty() {
+        for subject in changed {
+            tx.stamp_subject(subject, revision).await?;
+        }
+    }
+    tx.append_audit(call.caller.service.as_str(), call.action, &audit)
+        .await?;
+    if let Some(key) = request_key(call) {
+        let response =
+            serde_json::to_string(&value).map_err(|error| Error::Internal(error.to_string()))?;
+        let answer = Remembered::of(tx, &call.canonical, response, revision);
+        tx.remember(&key, &answer).await?;
+    }
+    Ok(Written {
+        value,
+        revision,
+        replayed: false,
+    })
+}
+
+fn request_key(call: &Call) -> Option<RequestKey> {
+    call.request_id.map(|request_id| RequestKey {
+        caller: call.caller.service.as_str().to_owned(),
+        action: call.action,
+        request_id,
+    })
+}
+
+async fn known_revision(session: &Session, wanted: Revision) -> Result<(), Error> {
+    if session.last_revision().await? < wanted {
+        Err(Error::RevisionUnknown)
+    } else {
+        Ok(())
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Contention => Self::Conflict,
+            StoreError::Unavailable(text) => Self::StoreUnavailable(text),
+            StoreError::Closed => Self::Stopping,
+            StoreError::Planned => Self::StoreUnavailable("a planned fault".into()),
+            StoreError::Corrupt { .. }
+            | StoreError::KeyMissing(_)
+            | StoreError::Crypto(_)
+            | StoreError::Schema(_)
+            | StoreError::Internal(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl WriteError for Error {
+    fn is_contention(&self) -> bool {
+        matches!(self, Self::Conflict)
+    }
+}

@@ -1,0 +1,141 @@
+//! Events: what other services hear of. Ids and categories, never personal data.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    id::{ConsentId, DisclosureId, ItemId, SubjectId},
+    name::{DataCategory, PolicyVersion, Processor, Purpose, SubjectCategory},
+};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum EventKind {
+    /// A policy version was published.
+    PolicyPublished,
+    /// A subject came into being.
+    SubjectCreated,
+    /// A subject was merged into another.
+    SubjectMerged,
+    /// A subject joined a category.
+    SubjectCategoryAdded,
+    /// A subject left a category.
+    SubjectCategoryEnded,
+    /// An identifier was linked.
+    IdentifierLinked,
+    /// An identifier was unlinked.
+    IdentifierUnlinked,
+    /// Items were registered.
+    ItemsRegistered,
+    /// An item was corrected.
+    ItemCorrected,
+    /// Items were deleted.
+    ItemsDeleted,
+    /// An activity was seen.
+    ActivityRecorded,
+    /// Consent was given, refused or asked for.
+    ConsentRecorded,
+    /// Consent was withdrawn.
+    ConsentWithdrawn,
+    /// A withdrawal token was issued.
+    WithdrawalTokenIssued,
+    /// Items went to a processor.
+    DisclosureRecorded,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::PolicyPublished,
+        Self::SubjectCreated,
+        Self::SubjectMerged,
+        Self::SubjectCategoryAdded,
+        Self::SubjectCategoryEnded,
+        Self::IdentifierLinked,
+        Self::IdentifierUnlinked,
+        Self::ItemsRegistered,
+        Self::ItemCorrected,
+        Self::ItemsDeleted,
+        Self::ActivityRecorded,
+        Self::ConsentRecorded,
+        Self::ConsentWithdrawn,
+        Self::WithdrawalTokenIssued,
+        Self::DisclosureRecorded,
+    ];
+
+    /// The kind's name in storage.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PolicyPublished => "POLICY_PUBLISHED",
+            Self::SubjectCreated => "SUBJECT_CREATED",
+            Self::SubjectMerged => "SUBJECT_MERGED",
+            Self::SubjectCategoryAdded => "SUBJECT_CATEGORY_ADDED",
+            Self::SubjectCategoryEnded => "SUBJECT_CATEGORY_ENDED",
+            Self::IdentifierLinked => "IDENTIFIER_LINKED",
+            Self::IdentifierUnlinked => "IDENTIFIER_UNLINKED",
+            Self::ItemsRegistered => "ITEMS_REGISTERED",
+            Self::ItemCorrected => "ITEM_CORRECTED",
+            Self::ItemsDeleted => "ITEMS_DELETED",
+            Self::ActivityRecorded => "ACTIVITY_RECORDED",
+            Self::ConsentRecorded => "CONSENT_RECORDED",
+            Self::ConsentWithdrawn => "CONSENT_WITHDRAWN",
+            Self::WithdrawalTokenIssued => "WITHDRAWAL_TOKEN_ISSUED",
+            Self::DisclosureRecorded => "DISCLOSURE_RECORDED",
+        }
+    }
+}
+
+/// An event, not yet in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// To whom.
+    pub subject_id: Option<SubjectId>,
+    /// The subject that was merged away, for a merge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_subject_id: Option<SubjectId>,
+    /// In which categories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subject_categories: Vec<SubjectCategory>,
+    /// Concerning which data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data_categories: Vec<DataCategory>,
+    /// Concerning which items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub item_ids: Vec<ItemId>,
+    /// For which purposes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub purposes: Vec<Purpose>,
+    /// Concerning which processors: a connector hears of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processors: Vec<Processor>,
+    /// The consent facts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consent_ids: Vec<ConsentId>,
+    /// The disclosure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disclosure_id: Option<DisclosureId>,
+    /// The policy version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<PolicyVersion>,
+}
+
+impl Event {
+    /// An event of which only the kind and the subject are known yet.
+    pub fn new(kind: EventKind, subject_id: Option<SubjectId>) -> Self {
+        Self {
+            kind,
+            subject_id,
+            merged_subject_id: None,
+            subject_categories: Vec::new(),
+            data_categories: Vec::new(),
+            item_ids: Vec::new(),
+            purposes: Vec::new(),
+            processors: Vec::new(),
+            consent_ids: Vec::new(),
+            disclosure_id: None,
+            policy_version: None,
+        }
+    }
+}

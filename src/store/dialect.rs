@@ -1,0 +1,207 @@
+//! The one file that asks which database it is.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use registry_migrations::{Keys, MigratorTrait, Registry};
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
+    DbBackend, IsolationLevel, Statement, TransactionTrait,
+    sqlx::sqlite::{SqliteAutoVacuum, SqliteJournalMode, SqliteSynchronous},
+};
+
+use super::error::StoreError;
+
+/// Longest wait for a connection of the pool.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that read a SQLite file side by side.
+const SQLITE_READERS: u32 = 4;
+/// The advisory lock under which the schema is migrated: one migrator at a time.
+const MIGRATION_LOCK: i64 = 0x7064_725f_6d69_6772;
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// One embedded file, one process, one writer.
+    Sqlite,
+    /// A server that several replicas share.
+    Postgres,
+}
+
+/// Which set of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tables {
+    /// The registry's.
+    Registry,
+    /// The key store's.
+    Keys,
+}
+
+impl Dialect {
+    /// Read off the URL.
+    pub fn of(url: &str) -> Result<Self, StoreError> {
+        if url.starts_with("sqlite:") {
+            Ok(Self::Sqlite)
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Ok(Self::Postgres)
+        } else {
+            Err(StoreError::Schema(
+                "a database URL starts with sqlite: or postgres:".into(),
+            ))
+        }
+    }
+
+    /// A pool for writing. SQLite has one writer by nature; a second connection would only wait.
+    pub(super) async fn connect_writer(
+        self,
+        url: &str,
+        connections: u32,
+    ) -> Result<DatabaseConnection, StoreError> {
+        self.connect(url, if self == Self::Sqlite { 1 } else { connections })
+            .await
+    }
+
+    /// A pool for reading, when it has to be another one than the writer's.
+    pub(super) async fn connect_reader(
+        self,
+        url: &str,
+    ) -> Result<Option<DatabaseConnection>, StoreError> {
+        match self {
+            Self::Sqlite => Ok(Some(self.connect(url, SQLITE_READERS).await?)),
+            Self::Postgres => Ok(None),
+        }
+    }
+
+    async fn connect(self, url: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
+        let mut options = ConnectOptions::new(url.to_owned());
+        options
+            .max_connections(connections)
+            .min_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_timeout(ACQUIRE_TIMEOUT)
+            // A ping before each use costs a quarter of the selects; a dead connection shows itself.
+            .test_before_acquire(false)
+            .sqlx_logging(false);
+        if self == Self::Sqlite {
+            // FULL: an answer is sent only after its commit is on the disk. secure_delete: what was
+            // deleted is overwritten, not left in a free page.
+            options.map_sqlx_sqlite_opts(|options| {
+                options
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .auto_vacuum(SqliteAutoVacuum::Incremental)
+                    .busy_timeout(ACQUIRE_TIMEOUT)
+                    .foreign_keys(true)
+                    .pragma("secure_delete", "ON")
+            });
+        }
+        Ok(Database::connect(options).await?)
+    }
+
+    /// A transaction that sees one committed state, whatever commits meanwhile.
+    pub(super) async fn begin_snapshot(
+        self,
+        pool: &DatabaseConnection,
+    ) -> Result<DatabaseTransaction, StoreError> {
+        Ok(match self {
+            Self::Sqlite => pool.begin().await?,
+            Self::Postgres => {
+                pool.begin_with_config(
+                    Some(IsolationLevel::RepeatableRead),
+                    Some(AccessMode::ReadOnly),
+                )
+                .await?
+            }
+        })
+    }
+
+    /// The instant by which a transaction decides: the database's own where replicas share it, so
+    /// that no replica's skewed clock grants what the database's would deny.
+    pub(super) async fn now(
+        self,
+        connection: &impl ConnectionTrait,
+        ours: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        if self == Self::Sqlite {
+            return Ok(ours);
+        }
+        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now";
+        let row = connection
+            .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+            .await?
+            .ok_or_else(|| StoreError::Internal("clock_timestamp() gave no row".into()))?;
+        Timestamp::from_microsecond(row.try_get("", "now")?)
+            .map_err(|error| StoreError::Internal(error.to_string()))
+    }
+
+    /// Waits until this transaction alone holds `key`, and holds it until its end. SQLite has one
+    /// writer: nobody is there to wait for.
+    pub(super) async fn lock(
+        self,
+        connection: &impl ConnectionTrait,
+        key: i64,
+    ) -> Result<(), StoreError> {
+        if self == Self::Postgres {
+            let sql = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT pg_advisory_xact_lock($1)",
+                [key.into()],
+            );
+            connection.execute_raw(sql).await?;
+        }
+        Ok(())
+    }
+
+    /// Holds `key` if nobody else does; says whether.
+    pub(super) async fn try_lock(
+        self,
+        connection: &impl ConnectionTrait,
+        key: i64,
+    ) -> Result<bool, StoreError> {
+        if self == Self::Sqlite {
+            return Ok(true);
+        }
+        let sql = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "SELECT pg_try_advisory_xact_lock($1) AS held",
+            [key.into()],
+        );
+        let row = connection.query_one_raw(sql).await?;
+        Ok(row.is_some_and(|row| row.try_get("", "held").unwrap_or(false)))
+    }
+
+    /// Brings the tables up to this program's schema. Safe to run from several replicas at once.
+    pub(super) async fn migrate(
+        self,
+        pool: &DatabaseConnection,
+        tables: Tables,
+    ) -> Result<(), StoreError> {
+        let transaction = pool.begin().await?;
+        self.lock(&transaction, MIGRATION_LOCK).await?;
+        match tables {
+            Tables::Registry => Registry::up(&transaction, None).await?,
+            Tables::Keys => Keys::up(&transaction, None).await?,
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// How many migrations are missing; an error when the database is newer than the program.
+    pub(super) async fn pending_migrations(
+        self,
+        pool: &DatabaseConnection,
+        tables: Tables,
+    ) -> Result<usize, StoreError> {
+        let pending = match tables {
+            Tables::Registry => Registry::get_pending_migrations(pool).await,
+            Tables::Keys => Keys::get_pending_migrations(pool).await,
+        };
+        match pending {
+            Ok(pending) => Ok(pending.len()),
+            Err(error) => Err(StoreError::Schema(format!(
+                "the database does not fit this program (is it newer?): {error}"
+            ))),
+        }
+    }
+}

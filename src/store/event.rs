@@ -1,0 +1,194 @@
+//! The outbox: events are written in the transaction of the change they tell of, and get their place
+//! in the global order once they are committed.
+
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+};
+
+use super::{
+    error::StoreError,
+    name_list,
+    session::{Session, Tx},
+};
+use crate::domain::{
+    event::{Event, EventKind},
+    id::SubjectId,
+    name::Processor,
+    revision::Revision,
+};
+
+/// The advisory lock of whoever places events.
+const PLACING_LOCK: i64 = 0x7064_725f_6576_6e74;
+/// Events placed in one transaction at most.
+const PLACED_MAX: u64 = 1_000;
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "events")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub seq: i64,
+        pub position: Option<i64>,
+        pub kind: String,
+        pub subject_id: Option<Uuid>,
+        pub processors: String,
+        pub document: String,
+        pub recorded_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// An event in its place.
+#[derive(Clone, Debug)]
+pub struct PlacedEvent {
+    /// Its place in the global order; places are never skipped.
+    pub position: i64,
+    /// The state that the change led to.
+    pub revision: Revision,
+    /// When it was recorded.
+    pub recorded_at: jiff::Timestamp,
+    /// The event.
+    pub event: Event,
+}
+
+impl Session {
+    /// Placed events after `position`, in order, `limit` at most. `kinds` empty: all. `processors`
+    /// empty: all; else those events that name one of them.
+    pub async fn list_events(
+        &self,
+        after: i64,
+        kinds: &[EventKind],
+        processors: &[Processor],
+        limit: u64,
+    ) -> Result<Vec<PlacedEvent>, StoreError> {
+        let mut query = row::Entity::find().filter(row::Column::Position.gt(after));
+        if !kinds.is_empty() {
+            query = query.filter(row::Column::Kind.is_in(kinds.iter().map(|kind| kind.as_str())));
+        }
+        if !processors.is_empty() {
+            query = query.filter(name_list::has_any(row::Column::Processors, processors));
+        }
+        let rows = query
+            .order_by_asc(row::Column::Position)
+            .limit(limit)
+            .all(self.connection()?)
+            .await?;
+        rows.into_iter().map(PlacedEvent::try_from).collect()
+    }
+
+    /// The last place given.
+    pub async fn last_event_position(&self) -> Result<i64, StoreError> {
+        let last: Option<Option<i64>> = row::Entity::find()
+            .select_only()
+            .column_as(row::Column::Position.max(), "last")
+            .into_tuple()
+            .one(self.connection()?)
+            .await?;
+        Ok(last.flatten().unwrap_or(0))
+    }
+
+    /// The first place that is still kept, if any event is.
+    pub async fn first_event_position(&self) -> Result<Option<i64>, StoreError> {
+        let first: Option<Option<i64>> = row::Entity::find()
+            .select_only()
+            .column_as(row::Column::Position.min(), "first")
+            .into_tuple()
+            .one(self.connection()?)
+            .await?;
+        Ok(first.flatten())
+    }
+
+    /// The latest committed state that this session sees.
+    pub async fn last_revision(&self) -> Result<Revision, StoreError> {
+        let last: Option<Option<i64>> = row::Entity::find()
+            .select_only()
+            .column_as(row::Column::Seq.max(), "last")
+            .into_tuple()
+            .one(self.connection()?)
+            .await?;
+        Ok(Revision::after_event(last.flatten().unwrap_or(0)))
+    }
+}
+
+impl Tx {
+    /// Writes the events, in order; returns the state that the last one makes.
+    pub async fn emit(&mut self, events: &[Event]) -> Result<Option<Revision>, StoreError> {
+        let mut revision = None;
+        for event in events {
+            let inserted = row::Entity::insert(self.event_row(event)?)
+                .exec(self.connection()?)
+                .await?;
+            revision = Some(Revision::after_event(inserted.last_insert_id));
+        }
+        Ok(revision)
+    }
+
+    fn event_row(&self, event: &Event) -> Result<row::ActiveModel, StoreError> {
+        let document = serde_json::to_string(event)
+            .map_err(|error| StoreError::Internal(error.to_string()))?;
+        Ok(row::ActiveModel {
+            seq: NotSet,
+            position: Set(None),
+            kind: Set(event.kind.as_str().to_owned()),
+            subject_id: Set(event.subject_id.map(|SubjectId(id)| id)),
+            processors: Set(name_list::write(&event.processors)),
+            document: Set(document),
+            recorded_at: Set(self.now().as_microsecond()),
+        })
+    }
+
+    /// Gives committed events their places. One transaction places at a time; what it sees is
+    /// committed, and nothing that commits later can get a lower place. Returns how many.
+    pub async fn place_events(&mut self) -> Result<u64, StoreError> {
+        if !self.try_lock(PLACING_LOCK).await? {
+            return Ok(0);
+        }
+        let last = self.last_event_position().await?;
+        let sql = Statement::from_sql_and_values(
+            self.connection()?.get_database_backend(),
+            "UPDATE events SET position = placed.position FROM (
+                SELECT seq, $1 + row_number() OVER (ORDER BY seq) AS position
+                FROM events WHERE position IS NULL ORDER BY seq LIMIT $2
+             ) AS placed WHERE events.seq = placed.seq",
+            [last.into(), PLACED_MAX.into()],
+        );
+        Ok(self.connection()?.execute_raw(sql).await?.rows_affected())
+    }
+}
+
+impl TryFrom<row::Model> for PlacedEvent {
+    type Error = StoreError;
+
+    fn try_from(row: row::Model) -> Result<Self, StoreError> {
+        let row::Model {
+            seq,
+            position,
+            kind: _,
+            subject_id: _,
+            processors: _,
+            document,
+            recorded_at,
+        } = row;
+        let corrupt = |column, reason: String| StoreError::Corrupt {
+            table: "events",
+            column,
+            row: seq.to_string(),
+            reason,
+        };
+        Ok(Self {
+            position: position.ok_or_else(|| corrupt("position", "not placed".into()))?,
+            revision: Revision::after_event(seq),
+            recorded_at: jiff::Timestamp::from_microsecond(recorded_at)
+                .map_err(|error| corrupt("recorded_at", error.to_string()))?,
+            event: serde_json::from_str(&document)
+                .map_err(|error| corrupt("document", error.to_string()))?,
+        })
+    }
+}

@@ -1,0 +1,47 @@
+//! The only floor that knows sea-orm: transactions, one file per noun, the dialect, the keys.
+//!
+//! Everything is read through a [`Session`]: one consistent view with one `now`. [`Snapshot`] is one
+//! that reads, [`Tx`] one that writes. What comes out are domain values; rows stay in their file.
+
+mod dialect;
+mod error;
+mod name_list;
+mod session;
+mod store;
+mod vault;
+mod write_queue;
+
+pub mod audit;
+pub mod event;
+pub mod idempotency;
+pub mod policy;
+pub mod subject;
+
+pub use dialect::Dialect;
+pub use error::{StoreError, WriteError};
+pub use session::{Faults, Session, Snapshot, Tx};
+pub use store::{Store, StoreOptions, TimeSource};
+pub use vault::Secrets;
+
+/// A lock's number from bytes that are spread evenly: an id's random end, a hash.
+fn lock_key(bytes: &[u8]) -> i64 {
+    let mut last = [0; 8];
+    let length = bytes.len().min(8);
+    last[..length].copy_from_slice(&bytes[bytes.len() - length..]);
+    i64::from_be_bytes(last)
+}
+
+/// A stored instant back.
+fn instant(
+    table: &'static str,
+    column: &'static str,
+    row: impl std::fmt::Display,
+    microseconds: i64,
+) -> Result<jiff::Timestamp, StoreError> {
+    jiff::Timestamp::from_microsecond(microseconds).map_err(|error| StoreError::Corrupt {
+        table,
+        column,
+        row: row.to_string(),
+        reason: error.to_string(),
+    })
+}

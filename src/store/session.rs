@@ -1,0 +1,138 @@
+//! What a read snapshot and a write transaction share: one view of the database, one `now`, and
+//! the keys. Every noun's file adds its reads to [`Session`] and its writes to [`Tx`].
+
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+use sea_orm::DatabaseTransaction;
+use tokio::sync::Mutex;
+
+use super::{dialect::Dialect, error::StoreError, vault::Vault};
+use crate::{crypto::seal::SubjectKey, domain::id::SubjectId};
+
+/// A planned failure of the n-th database call, for tests that ask what is left behind.
+#[derive(Clone, Debug)]
+pub struct Faults(Arc<AtomicI64>);
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self(Arc::new(AtomicI64::new(i64::MAX)))
+    }
+}
+
+impl Faults {
+    /// The `n`-th call from now fails (0: the next), and every one after it works.
+    pub fn fail_call(&self, n: u32) {
+        self.0.store(i64::from(n), Ordering::SeqCst);
+    }
+
+    /// No call fails. Returns whether the planned one had come.
+    pub fn clear(&self) -> bool {
+        self.0.swap(i64::MAX, Ordering::SeqCst) < 0
+    }
+
+    fn step(&self) -> Result<(), StoreError> {
+        if self.0.load(Ordering::SeqCst) == i64::MAX || self.0.fetch_sub(1, Ordering::SeqCst) != 0 {
+            Ok(())
+        } else {
+            Err(StoreError::Planned)
+        }
+    }
+}
+
+/// One consistent view of the database.
+pub struct Session {
+    connection: DatabaseTransaction,
+    pub(super) dialect: Dialect,
+    pub(super) vault: Arc<Vault>,
+    pub(super) faults: Faults,
+    /// Keys read so far; a session is short, and so is their life in memory.
+    pub(super) keys: Mutex<HashMap<SubjectId, Arc<SubjectKey>>>,
+    now: Timestamp,
+}
+
+impl Session {
+    pub(super) fn new(
+        connection: DatabaseTransaction,
+        dialect: Dialect,
+        vault: Arc<Vault>,
+        faults: Faults,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            connection,
+            dialect,
+            vault,
+            faults,
+            keys: Mutex::default(),
+            now,
+        }
+    }
+
+    /// The instant by which this session decides.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The connection; the only way to it, so that a planned fault can strike any call.
+    pub(super) fn connection(&self) -> Result<&DatabaseTransaction, StoreError> {
+        self.faults.step()?;
+        Ok(&self.connection)
+    }
+
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.connection.commit().await?)
+    }
+
+    pub(super) async fn roll_back(self) -> Result<(), StoreError> {
+        Ok(self.connection.rollback().await?)
+    }
+}
+
+/// A transaction that writes. It becomes durable as a whole or not at all.
+pub struct Tx(pub(super) Session);
+
+impl Deref for Tx {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl Tx {
+    /// Waits until this transaction alone holds `key`, and holds it until its end.
+    pub(super) async fn lock(&self, key: i64) -> Result<(), StoreError> {
+        self.dialect.lock(self.connection()?, key).await
+    }
+
+    /// Holds `key` if nobody else does; says whether.
+    pub(super) async fn try_lock(&self, key: i64) -> Result<bool, StoreError> {
+        self.dialect.try_lock(self.connection()?, key).await
+    }
+}
+
+/// A snapshot that reads.
+pub struct Snapshot(pub(super) Session);
+
+impl Deref for Snapshot {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl Snapshot {
+    /// Gives the connection back at once; dropping does the same a little later.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.0.roll_back().await
+    }
+}

@@ -1,0 +1,191 @@
+//! The store: opened once, shared by all. `snapshot` reads, `write` writes; there is no third way.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use sea_orm::{DatabaseConnection, TransactionTrait};
+use tokio::sync::RwLock;
+
+use super::{
+    dialect::{Dialect, Tables},
+    error::{StoreError, WriteError},
+    session::{Faults, Session, Snapshot, Tx},
+    vault::{Secrets, Vault},
+    write_queue::WriteQueue,
+};
+use crate::domain::policy::history::PolicyHistory;
+
+/// How often a transaction that met another one is tried in all.
+const ATTEMPTS_MAX: u32 = 10;
+/// First pause before trying again; each further one is twice as long, up to 32 times.
+const PAUSE_FIRST: Duration = Duration::from_millis(2);
+
+/// Whose clock decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeSource {
+    /// The database's, where it has one that replicas share.
+    Database,
+    /// The caller's: tests move it.
+    Caller,
+}
+
+/// What the store is opened with.
+pub struct StoreOptions {
+    /// `sqlite:…` or `postgres:…`.
+    pub url: String,
+    /// The same for the subjects' keys; another file, server or schema than the data's backup.
+    pub keys_url: String,
+    /// Connections to PostgreSQL.
+    pub connections_max: u32,
+    /// Whose clock decides.
+    pub time_source: TimeSource,
+    /// Key ring, index keys, randomness and ids.
+    pub secrets: Secrets,
+}
+
+/// The database, its keys, and the policies read so far.
+pub struct Store {
+    dialect: Dialect,
+    pool: DatabaseConnection,
+    readers: Option<DatabaseConnection>,
+    queue: Option<WriteQueue>,
+    pub(super) vault: Arc<Vault>,
+    faults: Faults,
+    time_source: TimeSource,
+    pub(super) policies: RwLock<Arc<PolicyHistory>>,
+}
+
+impl Store {
+    /// Connects. The schema is neither changed nor checked: see [`Store::migrate`] and
+    /// [`Store::check_schema`].
+    pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        let dialect = Dialect::of(&options.url)?;
+        let pool = dialect
+            .connect_writer(&options.url, options.connections_max)
+            .await?;
+        let readers = dialect.connect_reader(&options.url).await?;
+        let vault = Arc::new(
+            Vault::open(&options.keys_url, options.connections_max, options.secrets).await?,
+        );
+        let faults = Faults::default();
+        let queue = (dialect == Dialect::Sqlite)
+            .then(|| WriteQueue::start(pool.clone(), vault.clone(), faults.clone()));
+        Ok(Self {
+            dialect,
+            pool,
+            readers,
+            queue,
+            vault,
+            faults,
+            time_source: options.time_source,
+            policies: RwLock::new(Arc::new(PolicyHistory::new(Vec::new()))),
+        })
+    }
+
+    /// Which database it is.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Where tests plan failures.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Brings both sets of tables up to this program's schema.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.dialect.migrate(&self.pool, Tables::Registry).await?;
+        self.vault.migrate().await
+    }
+
+    /// Refuses a database that is older or newer than this program.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        let pending = self
+            .dialect
+            .pending_migrations(&self.pool, Tables::Registry)
+            .await?
+            + self.vault.pending_migrations().await?;
+        if pending == 0 {
+            return Ok(());
+        }
+        Err(StoreError::Schema(format!(
+            "{pending} migrations are missing: run `pdr migrate` first"
+        )))
+    }
+
+    /// A consistent view of what is committed now.
+    pub async fn snapshot(&self, now: Timestamp) -> Result<Snapshot, StoreError> {
+        let pool = self.readers.as_ref().unwrap_or(&self.pool);
+        let transaction = self.dialect.begin_snapshot(pool).await?;
+        let now = self.decide_now(&transaction, now).await?;
+        Ok(Snapshot(self.session(transaction, now)))
+    }
+
+    /// Runs `body` in one transaction, again when another was in the way, and returns once what it
+    /// wrote is durable. `name` labels it in the log.
+    pub async fn write<T, E, F>(&self, name: &'static str, now: Timestamp, body: F) -> Result<T, E>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: WriteError,
+    {
+        if let Some(queue) = &self.queue {
+            return queue.write(now, body).await;
+        }
+        let mut pause = PAUSE_FIRST;
+        for attempt in 1.. {
+            match self.attempt(now, &body).await {
+                Err(error) if error.is_contention() && attempt < ATTEMPTS_MAX => {
+                    tracing::debug!(transaction = name, attempt, "met another transaction");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_FIRST * 32);
+                }
+                outcome => return outcome,
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    async fn attempt<T, E, F>(&self, now: Timestamp, body: &F) -> Result<T, E>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
+        E: WriteError,
+    {
+        let transaction = self.pool.begin().await.map_err(StoreError::from)?;
+        let now = self.decide_now(&transaction, now).await?;
+        let mut tx = Tx(self.session(transaction, now));
+        match body(&mut tx).await {
+            Ok(value) => {
+                tx.0.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The body's error is the one to tell; a connection that cannot roll back is dropped.
+                drop(tx.0.roll_back().await);
+                Err(error)
+            }
+        }
+    }
+
+    async fn decide_now(
+        &self,
+        transaction: &sea_orm::DatabaseTransaction,
+        ours: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        match self.time_source {
+            TimeSource::Caller => Ok(ours),
+            TimeSource::Database => self.dialect.now(transaction, ours).await,
+        }
+    }
+
+    fn session(&self, transaction: sea_orm::DatabaseTransaction, now: Timestamp) -> Session {
+        Session::new(
+            transaction,
+            self.dialect,
+            self.vault.clone(),
+            self.faults.clone(),
+            now,
+        )
+    }
+}

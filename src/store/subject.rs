@@ -1,0 +1,195 @@
+//! Subjects: made, locked, resolved, merged away.
+
+use jiff::Timestamp;
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{ExprTrait, LockType},
+};
+
+use super::{
+    error::StoreError,
+    session::{Session, Tx},
+};
+use crate::domain::{id::SubjectId, revision::Revision};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "subjects")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject_id: Uuid,
+        pub created_at: i64,
+        pub revision: i64,
+        pub merged_into: Option<Uuid>,
+        pub erased_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A subject's own row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectRecord {
+    /// The subject.
+    pub subject_id: SubjectId,
+    /// When it came into being.
+    pub created_at: Timestamp,
+    /// The last state in which anything of it changed.
+    pub revision: Revision,
+    /// The subject that it was merged into.
+    pub merged_into: Option<SubjectId>,
+    /// When it was erased.
+    pub erased_at: Option<Timestamp>,
+}
+
+impl Session {
+    /// The row of `id` as it stands, merged away or not.
+    async fn subject_row(&self, id: SubjectId) -> Result<Option<SubjectRecord>, StoreError> {
+        let row = row::Entity::find_by_id(id.0)
+            .one(self.connection()?)
+            .await?;
+        row.map(SubjectRecord::try_from).transpose()
+    }
+
+    /// The living subject that `id` leads to: itself, or the one that it was merged into.
+    pub async fn find_subject(&self, id: SubjectId) -> Result<Option<SubjectRecord>, StoreError> {
+        let found = self.subject_row(id).await?;
+        match found.as_ref().and_then(|record| record.merged_into) {
+            // A merge repoints what had been merged before, so one step is the whole way.
+            Some(survivor) => self.subject_row(survivor).await,
+            None => Ok(found),
+        }
+    }
+
+    /// Several subjects at once; those that are merged away or unknown are left out.
+    pub async fn list_subjects(&self, ids: &[SubjectId]) -> Result<Vec<SubjectRecord>, StoreError> {
+        let rows = row::Entity::find()
+            .filter(row::Column::SubjectId.is_in(ids.iter().map(|id| id.0)))
+            .filter(row::Column::MergedInto.is_null())
+            .order_by_asc(row::Column::SubjectId)
+            .all(self.connection()?)
+            .await?;
+        rows.into_iter().map(SubjectRecord::try_from).collect()
+    }
+
+    /// The ids that were merged into `id`.
+    pub async fn list_merged(&self, id: SubjectId) -> Result<Vec<SubjectId>, StoreError> {
+        let ids: Vec<uuid::Uuid> = row::Entity::find()
+            .select_only()
+            .column(row::Column::SubjectId)
+            .filter(row::Column::MergedInto.eq(id.0))
+            .order_by_asc(row::Column::SubjectId)
+            .into_tuple()
+            .all(self.connection()?)
+            .await?;
+        Ok(ids.into_iter().map(SubjectId).collect())
+    }
+}
+
+impl Tx {
+    /// Makes a subject; its key is durable before this returns.
+    pub async fn create_subject(&mut self) -> Result<SubjectRecord, StoreError> {
+        let now = self.now();
+        let subject_id = self.new_subject_key().await?;
+        let row = row::ActiveModel {
+            subject_id: Set(subject_id.0),
+            created_at: Set(now.as_microsecond()),
+            revision: Set(0),
+            merged_into: Set(None),
+            erased_at: Set(None),
+        };
+        row::Entity::insert(row)
+            .exec_without_returning(self.connection()?)
+            .await?;
+        Ok(SubjectRecord {
+            subject_id,
+            created_at: now,
+            revision: Revision::default(),
+            merged_into: None,
+            erased_at: None,
+        })
+    }
+
+    /// Finds the living subject that `id` leads to and holds it until the end of the transaction:
+    /// two changes of one subject never overlap. Lock several in the order of their ids.
+    pub async fn lock_subject(
+        &mut self,
+        id: SubjectId,
+    ) -> Result<Option<SubjectRecord>, StoreError> {
+        let mut wanted = id;
+        loop {
+            let row = row::Entity::find_by_id(wanted.0)
+                .lock(LockType::Update)
+                .one(self.connection()?)
+                .await?;
+            let Some(record) = row.map(SubjectRecord::try_from).transpose()? else {
+                return Ok(None);
+            };
+            match record.merged_into {
+                Some(survivor) => wanted = survivor,
+                None => return Ok(Some(record)),
+            }
+        }
+    }
+
+    /// Notes the state in which the subject changed last.
+    pub async fn stamp_subject(
+        &mut self,
+        id: SubjectId,
+        revision: Revision,
+    ) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(row::Column::Revision, revision.last_event().into())
+            .filter(row::Column::SubjectId.eq(id.0))
+            .exec(self.connection()?)
+            .await?;
+        Ok(())
+    }
+
+    /// Lets `from`, and whatever was merged into it, lead to `into`.
+    pub async fn redirect_subject(
+        &mut self,
+        from: SubjectId,
+        into: SubjectId,
+    ) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(row::Column::MergedInto, into.0.into())
+            .filter(
+                row::Column::SubjectId
+                    .eq(from.0)
+                    .or(row::Column::MergedInto.eq(from.0)),
+            )
+            .exec(self.connection()?)
+            .await?;
+        Ok(())
+    }
+}
+
+impl TryFrom<row::Model> for SubjectRecord {
+    type Error = StoreError;
+
+    fn try_from(row: row::Model) -> Result<Self, StoreError> {
+        let row::Model {
+            subject_id,
+            created_at,
+            revision,
+            merged_into,
+            erased_at,
+        } = row;
+        Ok(Self {
+            subject_id: SubjectId(subject_id),
+            created_at: super::instant("subjects", "created_at", subject_id, created_at)?,
+            revision: Revision::after_event(revision),
+            merged_into: merged_into.map(SubjectId),
+            erased_at: erased_at
+                .map(|at| super::instant("subjects", "erased_at", subject_id, at))
+                .transpose()?,
+        })
+    }
+}

@@ -1,0 +1,365 @@
+//! The vault: subjects' keys, in a database of their own, and everything done with keys. A key is
+//! durable before the data that needs it commits; one that nobody came to need is swept.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{
+    dialect::{Dialect, Tables},
+    error::StoreError,
+    session::{Session, Tx},
+};
+use crate::{
+    crypto::{
+        blind_index::IndexHash,
+        entropy::Entropy,
+        key::KeyId,
+        keyring::KeyRing,
+        pseudonym::Code,
+        seal::{Place, SubjectKey, WrappedKey, open, seal, tag},
+    },
+    domain::{id::SubjectId, identifier::NormalisedIdentifier, name::IdentifierType},
+    runtime::ids::Ids,
+};
+
+/// Keys made durable ahead of need in one go, so that a new subject does not wait for its own flush.
+const RESERVE: usize = 64;
+/// A key without a subject is swept when it is older than any request that could still need it.
+pub const ORPHAN_AGE: SignedDuration = SignedDuration::from_hours(24);
+/// A reserved key older than this is left to the sweep instead of being used.
+const RESERVE_AGE_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "subject_keys")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject_id: Uuid,
+        pub kek_id: String,
+        pub wrapped: Option<Vec<u8>>,
+        pub created_at: i64,
+        pub destroyed_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What the vault is opened with.
+pub struct Secrets {
+    /// The keys of the deployment.
+    pub key_ring: KeyRing,
+    /// Where keys and nonces come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where ids come from.
+    pub ids: Arc<dyn Ids>,
+}
+
+struct Reserved {
+    subject_id: SubjectId,
+    key: Arc<SubjectKey>,
+    made_at: Timestamp,
+}
+
+/// The keys and what is done with them.
+pub struct Vault {
+    dialect: Dialect,
+    pool: DatabaseConnection,
+    secrets: Secrets,
+    reserve: Mutex<Vec<Reserved>>,
+}
+
+impl Vault {
+    pub(super) async fn open(
+        url: &str,
+        connections: u32,
+        secrets: Secrets,
+    ) -> Result<Self, StoreError> {
+        let dialect = Dialect::of(url)?;
+        let pool = dialect.connect_writer(url, connections).await?;
+        Ok(Self {
+            dialect,
+            pool,
+            secrets,
+            reserve: Mutex::new(Vec::new()),
+        })
+    }
+
+    pub(super) async fn migrate(&self) -> Result<(), StoreError> {
+        self.dialect.migrate(&self.pool, Tables::Keys).await
+    }
+
+    pub(super) async fn pending_migrations(&self) -> Result<usize, StoreError> {
+        self.dialect
+            .pending_migrations(&self.pool, Tables::Keys)
+            .await
+    }
+
+    /// A new id that sorts by time.
+    pub(super) fn new_id(&self, now: Timestamp) -> Uuid {
+        self.secrets.ids.uuid_v7(now)
+    }
+
+    /// What stands for a subject in the audit log.
+    pub(super) fn pseudonym(&self, subject: SubjectId) -> Code {
+        self.secrets.key_ring.secrets().pseudonym(subject)
+    }
+
+    /// Everything that ever stood for a subject in the audit log.
+    pub(super) fn pseudonyms(&self, subject: SubjectId) -> Vec<Code> {
+        self.secrets.key_ring.secrets().pseudonyms(subject)
+    }
+
+    /// The keys of the deployment.
+    pub fn key_ring(&self) -> &KeyRing {
+        &self.secrets.key_ring
+    }
+
+    /// A subject id and its key, durable.
+    async fn take(&self, now: Timestamp) -> Result<(SubjectId, Arc<SubjectKey>), StoreError> {
+        let mut reserve = self.reserve.lock().await;
+        let oldest = now.checked_sub(RESERVE_AGE_MAX).unwrap_or(Timestamp::MIN);
+        reserve.retain(|reserved| reserved.made_at > oldest);
+        if reserve.is_empty() {
+            *reserve = self.make(now).await?;
+        }
+        let Some(taken) = reserve.pop() else {
+            return Err(StoreError::Internal("no key could be reserved".into()));
+        };
+        Ok((taken.subject_id, taken.key))
+    }
+
+    async fn make(&self, now: Timestamp) -> Result<Vec<Reserved>, StoreError> {
+        let mut made = Vec::with_capacity(RESERVE);
+        let mut rows = Vec::with_capacity(RESERVE);
+        for _ in 0..RESERVE {
+            let subject_id = SubjectId(self.new_id(now));
+            let key = SubjectKey::generate(&*self.secrets.entropy).map_err(sealing)?;
+            let wrapped = key
+                .wrap(&self.secrets.key_ring, subject_id, &*self.secrets.entropy)
+                .map_err(sealing)?;
+            rows.push(row::ActiveModel {
+                subject_id: Set(subject_id.0),
+                kek_id: Set(wrapped.kek_id.as_str().to_owned()),
+                wrapped: Set(Some(wrapped.bytes)),
+                created_at: Set(now.as_microsecond()),
+                destroyed_at: Set(None),
+            });
+            made.push(Reserved {
+                subject_id,
+                key: Arc::new(key),
+                made_at: now,
+            });
+        }
+        row::Entity::insert_many(rows)
+            .exec_without_returning(&self.pool)
+            .await?;
+        // Handed out from the end: ids then grow in the order in which subjects come into being.
+        made.reverse();
+        Ok(made)
+    }
+
+    async fn find(&self, subject: SubjectId) -> Result<Arc<SubjectKey>, StoreError> {
+        let row = row::Entity::find_by_id(subject.0).one(&self.pool).await?;
+        let Some(row::Model {
+            kek_id,
+            wrapped: Some(bytes),
+            ..
+        }) = row
+        else {
+            return Err(StoreError::KeyMissing(subject));
+        };
+        Ok(Arc::new(self.unwrap(subject, &kek_id, bytes)?))
+    }
+
+    fn unwrap(
+        &self,
+        subject: SubjectId,
+        kek_id: &str,
+        bytes: Vec<u8>,
+    ) -> Result<SubjectKey, StoreError> {
+        let kek_id: KeyId = kek_id.parse().map_err(sealing)?;
+        SubjectKey::unwrap(
+            &self.secrets.key_ring,
+            subject,
+            &WrappedKey { kek_id, bytes },
+        )
+        .map_err(sealing)
+    }
+
+    /// Keys made before `before` of subjects after `after`, in order: candidates for the sweep.
+    pub(super) async fn list_made_before(
+        &self,
+        before: Timestamp,
+        after: Uuid,
+        limit: u64,
+    ) -> Result<Vec<SubjectId>, StoreError> {
+        let ids: Vec<Uuid> = row::Entity::find()
+            .select_only()
+            .column(row::Column::SubjectId)
+            .filter(row::Column::CreatedAt.lt(before.as_microsecond()))
+            .filter(row::Column::SubjectId.gt(after))
+            .order_by_asc(row::Column::SubjectId)
+            .limit(limit)
+            .into_tuple()
+            .all(&self.pool)
+            .await?;
+        Ok(ids.into_iter().map(SubjectId).collect())
+    }
+
+    /// Removes keys that no subject needs.
+    pub(super) async fn remove(&self, subjects: &[SubjectId]) -> Result<u64, StoreError> {
+        let deleted = row::Entity::delete_many()
+            .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+            .exec(&self.pool)
+            .await?;
+        Ok(deleted.rows_affected)
+    }
+
+    /// Wraps again, under the first key-encryption key, what another one wrapped. Returns how many.
+    pub(super) async fn rewrap(&self, limit: u64) -> Result<u64, StoreError> {
+        let first = self.secrets.key_ring.encryption_key_id();
+        let rows = row::Entity::find()
+            .filter(row::Column::KekId.ne(first.as_str()))
+            .filter(row::Column::Wrapped.is_not_null())
+            .limit(limit)
+            .all(&self.pool)
+            .await?;
+        let count = rows.len() as u64;
+        for row in rows {
+            self.rewrap_one(row).await?;
+        }
+        Ok(count)
+    }
+
+    async fn rewrap_one(&self, row: row::Model) -> Result<(), StoreError> {
+        let row::Model {
+            subject_id,
+            kek_id,
+            wrapped,
+            ..
+        } = row;
+        let Some(bytes) = wrapped else { return Ok(()) };
+        let subject = SubjectId(subject_id);
+        let key = self.unwrap(subject, &kek_id, bytes)?;
+        let new = key
+            .wrap(&self.secrets.key_ring, subject, &*self.secrets.entropy)
+            .map_err(sealing)?;
+        row::Entity::update_many()
+            .col_expr(row::Column::KekId, new.kek_id.as_str().into())
+            .col_expr(row::Column::Wrapped, new.bytes.into())
+            .filter(row::Column::SubjectId.eq(subject_id))
+            // A key that was destroyed or wrapped by another replica meanwhile stays as it is.
+            .filter(row::Column::KekId.eq(kek_id))
+            .filter(row::Column::Wrapped.is_not_null())
+            .exec(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) fn index_hash(
+        &self,
+        kind: &IdentifierType,
+        value: &NormalisedIdentifier,
+    ) -> IndexHash {
+        self.secrets.key_ring.index().seal(kind, value)
+    }
+
+    pub(super) fn index_hashes(
+        &self,
+        kind: &IdentifierType,
+        value: &NormalisedIdentifier,
+    ) -> Vec<IndexHash> {
+        self.secrets.key_ring.index().all(kind, value)
+    }
+}
+
+fn sealing(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Crypto(error.to_string())
+}
+
+/// Where a sealed value stands; it opens nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    pub table: &'static str,
+    pub subject: SubjectId,
+    pub row: Uuid,
+    pub column: &'static str,
+}
+
+impl At {
+    fn place(self) -> Place {
+        Place {
+            table: self.table,
+            subject: self.subject,
+            row: self.row,
+            column: self.column,
+        }
+    }
+}
+
+impl Session {
+    /// The subject's key, read once per session.
+    async fn key(&self, subject: SubjectId) -> Result<Arc<SubjectKey>, StoreError> {
+        let mut keys = self.keys.lock().await;
+        if let Some(key) = keys.get(&subject) {
+            return Ok(key.clone());
+        }
+        let key = self.vault.find(subject).await?;
+        keys.insert(subject, key.clone());
+        Ok(key)
+    }
+
+    /// Seals a value for its place, under its subject's key.
+    pub(super) async fn seal(&self, at: At, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let key = self.key(at.subject).await?;
+        seal(&key, &at.place(), plain, &*self.vault.secrets.entropy).map_err(sealing)
+    }
+
+    /// Opens a value at its place.
+    pub(super) async fn open(
+        &self,
+        at: At,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let key = self.key(at.subject).await?;
+        open(&key, &at.place(), sealed).map_err(sealing)
+    }
+
+    /// A keyed tag by which two values of one subject compare equal without being stored.
+    pub(super) async fn tag(
+        &self,
+        subject: SubjectId,
+        label: &'static str,
+        value: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        let key = self.key(subject).await?;
+        Ok(tag(&key, label, value).to_vec())
+    }
+}
+
+impl Tx {
+    /// A new subject's id; its key is durable.
+    pub(super) async fn new_subject_key(&mut self) -> Result<SubjectId, StoreError> {
+        let (subject_id, key) = self.vault.take(self.now()).await?;
+        self.keys.lock().await.insert(subject_id, key);
+        Ok(subject_id)
+    }
+
+    /// A new id that sorts by time.
+    pub fn new_id(&self) -> Uuid {
+        self.vault.new_id(self.now())
+    }
+}

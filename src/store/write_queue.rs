@@ -1,0 +1,172 @@
+//! SQLite has one writer. Many waiting requests share one commit (and so one flush to the disk):
+//! each runs in a savepoint of its own, and is answered only after the commit of all.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use sea_orm::{DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    dialect::Dialect,
+    error::{StoreError, WriteError},
+    session::{Faults, Session, Tx},
+    vault::Vault,
+};
+
+/// Requests that may wait for the writer; one more waits outside, in its caller's time.
+const QUEUE_LENGTH_MAX: usize = 1_024;
+/// Requests that share one commit at most: bounds how long the first waits for the last.
+const GROUP_LENGTH_MAX: usize = 128;
+
+/// A transaction's body, written to be run more than once.
+pub(super) trait Body<T, E>:
+    for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static
+{
+}
+
+impl<T, E, F> Body<T, E> for F where
+    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static
+{
+}
+
+/// The way to the writer.
+pub(super) struct WriteQueue(mpsc::Sender<Box<dyn Job>>);
+
+impl WriteQueue {
+    /// Starts the writer. It ends when the queue is dropped and empty.
+    pub(super) fn start(pool: DatabaseConnection, vault: Arc<Vault>, faults: Faults) -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH_MAX);
+        tokio::spawn(
+            Writer {
+                pool,
+                vault,
+                faults,
+                receiver,
+            }
+            .run(),
+        );
+        Self(sender)
+    }
+
+    /// Runs `body` in the next group and returns once it is durable.
+    pub(super) async fn write<T, E>(&self, now: Timestamp, body: impl Body<T, E>) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: WriteError,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(TypedJob {
+            body,
+            now,
+            result: None,
+            reply,
+        });
+        self.0.send(job).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+trait Job: Send {
+    fn now(&self) -> Timestamp;
+    /// Runs the body; says whether its savepoint may stand.
+    fn run<'j>(&'j mut self, tx: &'j mut Tx) -> BoxFuture<'j, bool>;
+    /// Answers: with the body's own result, or with what befell the group.
+    fn answer(self: Box<Self>, group: Result<(), StoreError>);
+}
+
+struct TypedJob<T, E, F> {
+    body: F,
+    now: Timestamp,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> Job for TypedJob<T, E, F>
+where
+    T: Send + 'static,
+    E: WriteError,
+    F: Body<T, E>,
+{
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn run<'j>(&'j mut self, tx: &'j mut Tx) -> BoxFuture<'j, bool> {
+        Box::pin(async move {
+            let result = (self.body)(tx).await;
+            let stands = result.is_ok();
+            self.result = Some(result);
+            stands
+        })
+    }
+
+    fn answer(self: Box<Self>, group: Result<(), StoreError>) {
+        let result = match (self.result, group) {
+            // A body that failed wrote nothing, whatever became of the group.
+            (Some(Err(error)), _) => Err(error),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) => Err(error.into()),
+            (None, Ok(())) => {
+                Err(StoreError::Internal("a request was left out of its group".into()).into())
+            }
+        };
+        // A caller that went away does not hear the answer; what was written stays written.
+        drop(self.reply.send(result));
+    }
+}
+
+struct Writer {
+    pool: DatabaseConnection,
+    vault: Arc<Vault>,
+    faults: Faults,
+    receiver: mpsc::Receiver<Box<dyn Job>>,
+}
+
+impl Writer {
+    async fn run(mut self) {
+        let mut group = Vec::with_capacity(GROUP_LENGTH_MAX);
+        while self.receiver.recv_many(&mut group, GROUP_LENGTH_MAX).await > 0 {
+            let outcome = self.commit_group(&mut group).await;
+            for job in group.drain(..) {
+                job.answer(outcome.as_ref().map(|()| ()).map_err(again));
+            }
+        }
+    }
+
+    async fn commit_group(&self, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = self.pool.begin_with_options(options).await?;
+        for job in group.iter_mut() {
+            let savepoint = transaction.begin().await?;
+            let now = job.now();
+            let session = Session::new(
+                savepoint,
+                Dialect::Sqlite,
+                self.vault.clone(),
+                self.faults.clone(),
+                now,
+            );
+            let mut tx = Tx(session);
+            if job.run(&mut tx).await {
+                tx.0.commit().await?;
+            } else {
+                tx.0.roll_back().await?;
+            }
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// The group's error for each of its members.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Contention => StoreError::Contention,
+        other => StoreError::Unavailable(other.to_string()),
+    }
+}
