@@ -186,6 +186,7 @@ const UP: &[&str] = &[
     // global order has no gap that a late commit could fill behind a reader's back.
     "CREATE TABLE events (
         seq {sequence},
+        event_id {uuid} NOT NULL,
         position {int},
         kind text NOT NULL,
         subject_id {uuid},

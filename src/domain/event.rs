@@ -16,11 +16,11 @@ pub enum EventKind {
     /// A subject came into being.
     SubjectCreated,
     /// A subject was merged into another.
-    SubjectMerged,
+    SubjectsMerged,
     /// A subject joined a category.
-    SubjectCategoryAdded,
+    CategoryAdded,
     /// A subject left a category.
-    SubjectCategoryEnded,
+    CategoryEnded,
     /// An identifier was linked.
     IdentifierLinked,
     /// An identifier was unlinked.
@@ -48,9 +48,9 @@ impl EventKind {
     pub const ALL: [Self; 15] = [
         Self::PolicyPublished,
         Self::SubjectCreated,
-        Self::SubjectMerged,
-        Self::SubjectCategoryAdded,
-        Self::SubjectCategoryEnded,
+        Self::SubjectsMerged,
+        Self::CategoryAdded,
+        Self::CategoryEnded,
         Self::IdentifierLinked,
         Self::IdentifierUnlinked,
         Self::ItemsRegistered,
@@ -68,9 +68,9 @@ impl EventKind {
         match self {
             Self::PolicyPublished => "POLICY_PUBLISHED",
             Self::SubjectCreated => "SUBJECT_CREATED",
-            Self::SubjectMerged => "SUBJECT_MERGED",
-            Self::SubjectCategoryAdded => "SUBJECT_CATEGORY_ADDED",
-            Self::SubjectCategoryEnded => "SUBJECT_CATEGORY_ENDED",
+            Self::SubjectsMerged => "SUBJECTS_MERGED",
+            Self::CategoryAdded => "CATEGORY_ADDED",
+            Self::CategoryEnded => "CATEGORY_ENDED",
             Self::IdentifierLinked => "IDENTIFIER_LINKED",
             Self::IdentifierUnlinked => "IDENTIFIER_UNLINKED",
             Self::ItemsRegistered => "ITEMS_REGISTERED",
@@ -95,9 +95,9 @@ pub struct Event {
     /// The subject that was merged away, for a merge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_subject_id: Option<SubjectId>,
-    /// In which categories.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub subject_categories: Vec<SubjectCategory>,
+    /// The subject category that was added or ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_category: Option<SubjectCategory>,
     /// Concerning which data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data_categories: Vec<DataCategory>,
@@ -128,7 +128,7 @@ impl Event {
             kind,
             subject_id,
             merged_subject_id: None,
-            subject_categories: Vec::new(),
+            subject_category: None,
             data_categories: Vec::new(),
             item_ids: Vec::new(),
             purposes: Vec::new(),

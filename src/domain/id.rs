@@ -57,6 +57,8 @@ ids! {
     DisclosureId;
     /// One decision that was kept.
     DecisionId;
+    /// One event.
+    EventId;
     /// One audit entry.
     AuditId;
     /// One withdrawal token (one-click unsubscribe).

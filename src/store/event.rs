@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::{
     event::{Event, EventKind},
-    id::SubjectId,
+    id::{EventId, SubjectId},
     name::Processor,
     revision::Revision,
 };
@@ -31,6 +31,7 @@ mod row {
     pub struct Model {
         #[sea_orm(primary_key)]
         pub seq: i64,
+        pub event_id: Uuid,
         pub position: Option<i64>,
         pub kind: String,
         pub subject_id: Option<Uuid>,
@@ -48,6 +49,8 @@ mod row {
 /// An event in its place.
 #[derive(Clone, Debug)]
 pub struct PlacedEvent {
+    /// Its id.
+    pub event_id: EventId,
     /// Its place in the global order; places are never skipped.
     pub position: i64,
     /// The state that the change led to.
@@ -135,6 +138,7 @@ impl Tx {
             .map_err(|error| StoreError::Internal(error.to_string()))?;
         Ok(row::ActiveModel {
             seq: NotSet,
+            event_id: Set(self.new_id()),
             position: Set(None),
             kind: Set(event.kind.as_str().to_owned()),
             subject_id: Set(event.subject_id.map(|SubjectId(id)| id)),
@@ -169,6 +173,7 @@ impl TryFrom<row::Model> for PlacedEvent {
     fn try_from(row: row::Model) -> Result<Self, StoreError> {
         let row::Model {
             seq,
+            event_id,
             position,
             kind: _,
             subject_id: _,
@@ -183,6 +188,7 @@ impl TryFrom<row::Model> for PlacedEvent {
             reason,
         };
         Ok(Self {
+            event_id: EventId(event_id),
             position: position.ok_or_else(|| corrupt("position", "not placed".into()))?,
             revision: Revision::after_event(seq),
             recorded_at: jiff::Timestamp::from_microsecond(recorded_at)
