@@ -145,6 +145,48 @@ codes! {
     TooMany = "TOO_MANY",
     /// `inferred` names a field that the entry does not have.
     InferredFieldUnknown = "INFERRED_FIELD_UNKNOWN",
+    /// Data is collected and no activity says what for.
+    CollectedWithoutPurpose = "COLLECTED_WITHOUT_PURPOSE",
+    /// Data is collected in a context for which no activity says what for.
+    ContextWithoutPurpose = "CONTEXT_WITHOUT_PURPOSE",
+    /// An activity on data that is not declared as collected.
+    ActivityWithoutCollection = "ACTIVITY_WITHOUT_COLLECTION",
+    /// A sharing statement for a purpose that no activity declares for that subject category.
+    SharingWithoutActivity = "SHARING_WITHOUT_ACTIVITY",
+    /// A cookie for a purpose that no activity declares.
+    CookieWithoutActivity = "COOKIE_WITHOUT_ACTIVITY",
+    /// An activity without a lawful basis.
+    BasisMissing = "BASIS_MISSING",
+    /// A lawful basis that the text does not state.
+    BasisInferred = "BASIS_INFERRED",
+    /// A special category without a condition of Art. 9(2).
+    SpecialWithoutCondition = "SPECIAL_WITHOUT_CONDITION",
+    /// Continued use is taken for consent.
+    ConsentByUse = "CONSENT_BY_USE",
+    /// A way of consenting is listed that is no affirmative act.
+    ConsentMethodNotAffirmative = "CONSENT_METHOD_NOT_AFFIRMATIVE",
+    /// No statement says how long a consent lasts.
+    ConsentNeverExpires = "CONSENT_NEVER_EXPIRES",
+    /// Data is kept, and it is not said how long.
+    RetentionMissing = "RETENTION_MISSING",
+    /// A legal minimum that names no law.
+    RetentionWithoutGround = "RETENTION_WITHOUT_GROUND",
+    /// Activity sources on a rule that does not run from an activity.
+    ActivitySourcesIgnored = "ACTIVITY_SOURCES_IGNORED",
+    /// A recipient of which it is not known where it processes.
+    CountryMissing = "COUNTRY_MISSING",
+    /// A transfer to a third country without a safeguard.
+    TransferWithoutSafeguard = "TRANSFER_WITHOUT_SAFEGUARD",
+    /// The controller's legal entity is not named.
+    LegalEntityMissing = "LEGAL_ENTITY_MISSING",
+    /// A right of the person is not mentioned.
+    RightNotMentioned = "RIGHT_NOT_MENTIONED",
+    /// Nothing says where rights are exercised.
+    RightsChannelMissing = "RIGHTS_CHANNEL_MISSING",
+    /// No security measures are described.
+    SecurityMeasuresMissing = "SECURITY_MEASURES_MISSING",
+    /// A catalogue entry that nothing uses.
+    NeverUsed = "NEVER_USED",
 }
 
 impl fmt::Display for FindingCode {

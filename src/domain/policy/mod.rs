@@ -11,5 +11,6 @@ pub mod finding;
 pub mod format;
 pub mod history;
 pub mod limits;
+pub mod lint;
 pub mod model;
 mod walk;

@@ -12,14 +12,16 @@ pub struct Positions {
 }
 
 impl Positions {
-    /// The place of a field; of the nearest field around it when it is not in the file.
+    /// The place of a field; of the nearest field around it, at last the beginning, when it is not
+    /// in the file.
     pub fn find(&self, field_path: &str) -> Option<Position> {
         let mut path = field_path;
         loop {
             if let Some(position) = self.by_path.get(path) {
                 return Some(*position);
             }
-            path = &path[..path.rfind(['.', '['])?];
+            let end = path.rfind(['.', '[']).or((!path.is_empty()).then_some(0))?;
+            path = &path[..end];
         }
     }
 
@@ -32,6 +34,7 @@ impl Positions {
 
     pub(super) fn of(root: &Node) -> Self {
         let mut positions = Self::default();
+        positions.keep("", root.position);
         positions.visit(root, "");
         positions
     }
