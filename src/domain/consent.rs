@@ -1,4 +1,10 @@
 //! Consent: append-only facts with a time of their own (Art. 7), never overwritten.
+//!
+//! `fold` says which of a person's answers stands, `merge` what two histories owe each other when
+//! they turn out to be one person's.
+
+pub mod fold;
+pub mod merge;
 
 use std::fmt;
 
@@ -22,6 +28,13 @@ pub enum ConsentChoice {
     Withdrawn,
     /// Asked, not answered (a double opt-in that waits for its click). Counts as missing.
     Pending,
+}
+
+impl ConsentChoice {
+    /// Whether the person said no: a refusal or a withdrawal.
+    pub fn is_denial(self) -> bool {
+        matches!(self, Self::Refused | Self::Withdrawn)
+    }
 }
 
 /// How the person said it.

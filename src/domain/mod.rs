@@ -2,14 +2,17 @@
 //! draws randomness, or knows a column or a message.
 
 pub mod audit;
+pub mod calendar;
 pub mod caller;
 pub mod consent;
+pub mod decision;
 pub mod event;
 pub mod id;
 pub mod identifier;
 pub mod item;
 pub mod name;
 pub mod policy;
+pub mod retention;
 pub mod revision;
 pub mod subject;
 pub mod subject_ref;
