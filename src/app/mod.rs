@@ -1,6 +1,7 @@
 //! The use cases, one file per noun: authorise → load → decide → save → audit → commit.
 
 pub mod error;
+pub mod page;
 pub mod registry;
 
 pub use error::{Error, Missing};

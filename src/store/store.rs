@@ -14,7 +14,7 @@ use super::{
     vault::{Secrets, Vault},
     write_queue::WriteQueue,
 };
-use crate::domain::policy::history::PolicyHistory;
+use crate::{crypto::keyring::KeyRing, domain::policy::history::PolicyHistory};
 
 /// How often a transaction that met another one is tried in all.
 const ATTEMPTS_MAX: u32 = 10;
@@ -86,6 +86,11 @@ impl Store {
     /// Which database it is.
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The keys of the deployment.
+    pub fn key_ring(&self) -> &KeyRing {
+        self.vault.key_ring()
     }
 
     /// Where tests plan failures.
