@@ -1,6 +1,8 @@
 //! The use cases, one file per noun: authorise → load → decide → save → audit → commit.
 
+pub mod audit;
 pub mod error;
+pub mod event;
 pub mod page;
 pub mod registry;
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::error::{Error, Missing};
@@ -35,6 +37,9 @@ pub const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 pub struct Registry {
     pub(super) store: Arc<Store>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) changed: Arc<Notify>,
+    pub(super) placed: Arc<Notify>,
+    pub(super) stopping: CancellationToken,
 }
 
 /// One call that writes: who, what, and under which idempotency key.
@@ -174,9 +179,16 @@ pub(super) fn policy_or_in_force<'p>(
 }
 
 impl Registry {
-    /// The use cases over `store`.
-    pub fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    /// The use cases over `store`. Streams end once `stopping` is cancelled.
+    pub fn new(store: Arc<Store>, clock: Arc<dyn Clock>, stopping: CancellationToken) -> Self {
+        let (changed, placed) = (Arc::default(), Arc::default());
+        Self {
+            store,
+            clock,
+            changed,
+            placed,
+            stopping,
+        }
     }
 
     /// The store; tests plan faults in it.
@@ -223,12 +235,15 @@ impl Registry {
         let name = call.action.name();
         let store = self.store.clone();
         let body = Arc::new(body);
-        self.store
+        let written = self
+            .store
             .write(name, self.clock_now(), move |tx| {
                 let (store, call, body) = (store.clone(), call.clone(), body.clone());
                 Box::pin(async move { run(&store, tx, &call, &*body).await })
             })
-            .await
+            .await?;
+        self.changed.notify_one();
+        Ok(written)
     }
 }
 
@@ -296,6 +311,10 @@ pub(super) async fn record<T: Serialize>(
             tx.stamp_subject(subject, revision).await?;
         }
     }
+    let audit = AuditDetail {
+        revision: revision.to_string(),
+        ..audit
+    };
     tx.append_audit(call.caller.service.as_str(), call.action, &audit)
         .await?;
     if let Some(key) = request_key(call) {

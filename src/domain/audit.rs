@@ -132,6 +132,9 @@ pub struct AuditDetail {
     /// Under which policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<PolicyVersion>,
+    /// The committed state that a change led to.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub revision: String,
     /// How it ended, when that is not said by its being there: a decision's reason.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub outcome: String,

@@ -77,17 +77,17 @@ pub struct AuditFilter {
 }
 
 impl Session {
-    /// Entries after `after`, oldest first, `limit` at most.
+    /// Entries before place `before`, latest first, `limit` at most.
     pub async fn list_audit_entries(
         &self,
         filter: &AuditFilter,
-        after: i64,
+        before: i64,
         limit: u64,
     ) -> Result<Vec<AuditEntry>, StoreError> {
         let rows = row::Entity::find()
-            .filter(row::Column::Seq.gt(after))
+            .filter(row::Column::Seq.lt(before))
             .filter(self.audit_condition(filter))
-            .order_by_asc(row::Column::Seq)
+            .order_by_desc(row::Column::Seq)
             .limit(limit)
             .all(self.connection()?)
             .await?;

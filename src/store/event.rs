@@ -63,7 +63,7 @@ pub struct PlacedEvent {
 
 impl Session {
     /// Placed events after `position`, in order, `limit` at most. `kinds` empty: all. `processors`
-    /// empty: all; else those events that name one of them.
+    /// empty: all; else those events that name one of them or none.
     pub async fn list_events(
         &self,
         after: i64,
@@ -76,7 +76,10 @@ impl Session {
             query = query.filter(row::Column::Kind.is_in(kinds.iter().map(|kind| kind.as_str())));
         }
         if !processors.is_empty() {
-            query = query.filter(name_list::has_any(row::Column::Processors, processors));
+            query = query.filter(
+                name_list::has_any(row::Column::Processors, processors)
+                    .add(row::Column::Processors.eq("")),
+            );
         }
         let rows = query
             .order_by_asc(row::Column::Position)
@@ -84,6 +87,19 @@ impl Session {
             .all(self.connection()?)
             .await?;
         rows.into_iter().map(PlacedEvent::try_from).collect()
+    }
+
+    /// Whether a committed event waits for its place.
+    pub async fn has_unplaced_events(&self) -> Result<bool, StoreError> {
+        let waiting: Option<i64> = row::Entity::find()
+            .select_only()
+            .column(row::Column::Seq)
+            .filter(row::Column::Position.is_null())
+            .limit(1)
+            .into_tuple()
+            .one(self.connection()?)
+            .await?;
+        Ok(waiting.is_some())
     }
 
     /// The last place given.
