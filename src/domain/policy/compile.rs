@@ -245,3 +245,6 @@ fn index_collected(policy: &Policy) -> HashMap<SubjectCategory, HashSet<DataCate
     });
     names.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,16 +93,18 @@ impl PolicyHistory {
     }
 }
 
-struct CellRef<'a> {
-    category: &'a SubjectCategory,
-    data: &'a DataCategory,
-    purpose: &'a Purpose,
-    processor: Option<&'a Processor>,
+/// A cell by its names.
+pub(super) struct CellRef<'a> {
+    pub category: &'a SubjectCategory,
+    pub data: &'a DataCategory,
+    pub purpose: &'a Purpose,
+    /// `None`: the controller itself.
+    pub processor: Option<&'a Processor>,
 }
 
 impl CellRef<'_> {
     /// Whether the cell in `after` is more than, or other than, what it was in `before`.
-    fn changed(&self, before: &CompiledPolicy, after: &CompiledPolicy) -> bool {
+    pub fn changed(&self, before: &CompiledPolicy, after: &CompiledPolicy) -> bool {
         let basis = after.basis(self.category, self.data, self.purpose);
         let rebased =
             basis.is_some() && basis != before.basis(self.category, self.data, self.purpose);
@@ -118,3 +120,6 @@ impl CellRef<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

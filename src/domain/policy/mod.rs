@@ -6,6 +6,7 @@
 
 mod check;
 pub mod compile;
+pub mod diff;
 pub mod example;
 pub mod finding;
 pub mod format;
@@ -13,4 +14,7 @@ pub mod history;
 pub mod limits;
 pub mod lint;
 pub mod model;
+pub mod processing_record;
+#[cfg(test)]
+mod sample;
 mod walk;

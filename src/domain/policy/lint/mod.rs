@@ -30,6 +30,8 @@ pub fn lint(policy: &CompiledPolicy) -> Vec<Finding> {
     lint.findings
 }
 
+pub(super) use recipient::is_transfer;
+
 struct Lint<'a> {
     policy: &'a Policy,
     findings: Vec<Finding>,
