@@ -4,7 +4,10 @@ pub mod audit;
 pub mod error;
 pub mod event;
 pub mod page;
+pub mod policy;
 pub mod registry;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use error::{Error, Missing};
 pub use registry::{Call, Registry, Written};

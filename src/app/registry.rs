@@ -16,7 +16,7 @@ use crate::{
     domain::{
         audit::{Action, AuditDetail},
         caller::Caller,
-        event::Event,
+        event::{Event, EventKind},
         id::SubjectId,
         name::PolicyVersion,
         policy::{compile::CompiledPolicy, history::PolicyHistory},
@@ -309,6 +309,14 @@ pub(super) async fn record<T: Serialize>(
     if !events.is_empty() {
         for subject in changed {
             tx.stamp_subject(subject, revision).await?;
+        }
+    }
+    for event in events
+        .iter()
+        .filter(|event| event.kind == EventKind::PolicyPublished)
+    {
+        if let Some(version) = &event.policy_version {
+            tx.stamp_policy(version, revision).await?;
         }
     }
     let audit = AuditDetail {

@@ -14,6 +14,7 @@ mod write_queue;
 pub mod audit;
 pub mod event;
 pub mod idempotency;
+pub mod impact;
 pub mod policy;
 pub mod subject;
 
