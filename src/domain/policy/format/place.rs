@@ -31,13 +31,19 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    /// Notes a finding here.
+    fn note(&self, code: FindingCode, message: impl Into<String>) {
+        let finding = Finding::error(code, &self.path, message);
+        let position = self.node.position;
+        self.findings.borrow_mut().push(Finding {
+            position,
+            ..finding
+        });
+    }
+
     /// Notes a finding here. `None`, so that a reader can end with it.
     pub fn refuse<T>(&self, code: FindingCode, message: impl Into<String>) -> Option<T> {
-        let finding = Finding {
-            position: self.node.position,
-            ..Finding::error(code, &self.path, message)
-        };
-        self.findings.borrow_mut().push(finding);
+        self.note(code, message);
         None
     }
 
@@ -128,14 +134,11 @@ impl<'a> Place<'a> {
         let mut map = BTreeMap::new();
         for entry in self.entries()? {
             let place = self.below(entry);
-            let key = entry.key.parse().map_or_else(
-                |problem: K::Err| {
-                    place.refuse(FindingCode::ValueInvalid, format!("the name {problem}"))
-                },
-                Some,
-            );
-            if let (Some(key), Some(value)) = (key, read(&place)) {
-                map.insert(key, value);
+            match entry.key.parse::<K>() {
+                Ok(key) => map.extend(read(&place).map(|value| (key, value))),
+                Err(problem) => {
+                    place.note(FindingCode::ValueInvalid, format!("the name {problem}"));
+                }
             }
         }
         Some(map)

@@ -5,6 +5,10 @@ use std::collections::HashMap;
 use super::node::{Node, Value};
 use crate::domain::policy::finding::{Finding, Position};
 
+/// Longest path that is kept, in bytes. Those of the format are far shorter; below a longer one
+/// nothing is read, and a hostile file would have its key repeated for every node under it.
+const PATH_BYTES_MAX: usize = 512;
+
 /// Line and column of every field path of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Positions {
@@ -40,6 +44,9 @@ impl Positions {
     }
 
     fn visit(&mut self, node: &Node, path: &str) {
+        if path.len() > PATH_BYTES_MAX {
+            return;
+        }
         match &node.value {
             Value::List(nodes) => {
                 for (index, node) in nodes.iter().enumerate() {

@@ -132,6 +132,30 @@ fn a_repeated_key_is_reported_where_it_is_repeated() {
 }
 
 #[test]
+fn a_name_outside_of_its_alphabet_is_reported_where_it_stands() {
+    let found = findings(&with("  newsletter: {", "  News Letter: {"));
+    let [(code, path, _)] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (*code, path.as_str()),
+        (FindingCode::ValueInvalid, "purposes.News Letter")
+    );
+}
+
+#[test]
+fn a_hostile_depth_or_key_is_refused() {
+    let deep = "[".repeat(100_000);
+    assert!(matches!(findings(&deep)[..], [(FindingCode::Syntax, _, _)]));
+    let wide = format!("{}: [{}]", "k".repeat(900), "a,".repeat(50_000));
+    assert!(
+        findings(&wide)
+            .iter()
+            .any(|(code, ..)| *code == FindingCode::UnknownKey)
+    );
+}
+
+#[test]
 fn every_dangling_name_is_reported_at_once_with_its_place() {
     let text = with("[client]", "[client, visitor]")
         .replace("[email_address]", "[email]")

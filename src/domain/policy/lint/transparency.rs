@@ -27,7 +27,7 @@ const RIGHTS: [(Right, &str, &str); 8] = [
     (Right::Portability, "portability", "GDPR Art. 13(2)(b), 20"),
     (
         Right::Complain,
-        "complaint to a supervisory authority",
+        "complain to a supervisory authority",
         "GDPR Art. 13(2)(d), 77",
     ),
 ];
