@@ -7,11 +7,12 @@
 pub mod auth;
 pub mod database;
 pub mod keys;
+mod load;
 pub mod log;
 pub mod server;
 mod settings;
 
-use std::{ffi::OsString, fmt, fs, net::SocketAddr, path::Path};
+use std::{ffi::OsString, fmt, net::SocketAddr, path::Path};
 
 pub use auth::{Auth, JwksSource};
 pub use database::{Database, DatabaseKind, DatabaseUrl};
@@ -23,9 +24,6 @@ use settings::Settings;
 
 /// A configuration file that says what every key means. It is a valid configuration.
 pub const SAMPLE: &str = include_str!("config.sample.toml");
-
-/// Largest configuration file, in bytes.
-const FILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// Everything that is configured.
 #[derive(Clone, Debug)]
@@ -43,16 +41,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the file, if one is named, and the variables of this process.
-    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let text = match file {
-            Some(path) => read_text(path).map_err(|problem| ConfigError::one(path, problem))?,
-            None => String::new(),
-        };
-        let name = file.map_or_else(String::new, |path| path.display().to_string());
-        Self::read(&name, &text, std::env::vars_os())
-    }
-
     /// What `serve --dev` runs with: loopback only, everything in `data_dir`, keys of its own.
     pub fn development(data_dir: &Path, listen: SocketAddr) -> Result<Self, ConfigError> {
         if !listen.ip().is_loopback() {
@@ -149,14 +137,6 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.what)
     }
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    if fs::metadata(path).map_err(cannot)?.len() > FILE_BYTES_MAX {
-        return Err(format!("has more than {FILE_BYTES_MAX} bytes"));
-    }
-    fs::read_to_string(path).map_err(cannot)
 }
 
 #[cfg(test)]
