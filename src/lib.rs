@@ -8,3 +8,4 @@ pub mod grpc;
 pub mod proto;
 pub mod runtime;
 pub mod store;
+pub mod workers;

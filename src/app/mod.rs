@@ -8,6 +8,7 @@ pub mod policy;
 pub mod registry;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod upkeep;
 
 pub use error::{Error, Missing};
 pub use registry::{Call, Registry, Written};

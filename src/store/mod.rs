@@ -6,6 +6,7 @@
 mod dialect;
 mod error;
 mod name_list;
+mod orphan;
 mod session;
 mod store;
 mod vault;

@@ -78,6 +78,18 @@ impl Session {
         rows.into_iter().map(SubjectRecord::try_from).collect()
     }
 
+    /// Those of `ids` that have a row, merged away or not.
+    pub async fn list_existing(&self, ids: &[SubjectId]) -> Result<Vec<SubjectId>, StoreError> {
+        let ids: Vec<uuid::Uuid> = row::Entity::find()
+            .select_only()
+            .column(row::Column::SubjectId)
+            .filter(row::Column::SubjectId.is_in(ids.iter().map(|id| id.0)))
+            .into_tuple()
+            .all(self.connection()?)
+            .await?;
+        Ok(ids.into_iter().map(SubjectId).collect())
+    }
+
     /// The ids that were merged into `id`.
     pub async fn list_merged(&self, id: SubjectId) -> Result<Vec<SubjectId>, StoreError> {
         let ids: Vec<uuid::Uuid> = row::Entity::find()

@@ -1,0 +1,43 @@
+//! What keeps the store small and whole, without anybody asking for it.
+
+use super::{error::Error, registry::Registry};
+
+/// What one round of upkeep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Answers that are too old to be remembered.
+    pub answers_forgotten: u64,
+    /// Keys that no subject came to need.
+    pub keys_removed: u64,
+}
+
+impl Registry {
+    /// One round: forgets old answers, removes keys that no subject came to need. Safe to run on
+    /// several replicas at once.
+    pub async fn keep_up(&self) -> Result<Upkeep, Error> {
+        let now = self.clock_now();
+        let answers_forgotten = self
+            .store
+            .write("forget_answers", now, |tx| {
+                Box::pin(async move { Ok::<_, Error>(tx.forget_answers().await?) })
+            })
+            .await?;
+        let keys_removed = self.store.sweep_orphan_keys(now).await?;
+        Ok(Upkeep {
+            answers_forgotten,
+            keys_removed,
+        })
+    }
+
+    /// Wraps keys again that another than the first key-encryption key wrapped; a rotation of the
+    /// key ring is over when this returns. Returns how many.
+    pub async fn rewrap_keys(&self) -> Result<u64, Error> {
+        let mut count = 0;
+        loop {
+            match self.store.rewrap_keys().await? {
+                0 => return Ok(count),
+                wrapped => count += wrapped,
+            }
+        }
+    }
+}

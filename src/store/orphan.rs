@@ -1,0 +1,55 @@
+//! Keys that were made durable for subjects that never came to be: found and removed.
+
+use std::collections::HashSet;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::{Store, error::StoreError, vault::ORPHAN_AGE};
+
+/// How far back a sweep looks. Sweeps run many times within it.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Keys looked at in one step.
+const STEP: u64 = 1_000;
+
+impl Store {
+    /// Removes keys older than [`ORPHAN_AGE`] that no subject needs. Returns how many.
+    pub async fn sweep_orphan_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let before = now.checked_sub(ORPHAN_AGE).unwrap_or(Timestamp::MIN);
+        let mut after = first_id_of(before.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN));
+        let mut removed = 0;
+        loop {
+            let candidates = self.vault.list_made_before(before, after, STEP).await?;
+            let Some(last) = candidates.last() else {
+                return Ok(removed);
+            };
+            after = last.0;
+            let snapshot = self.snapshot(now).await?;
+            let needed: HashSet<_> = snapshot
+                .list_existing(&candidates)
+                .await?
+                .into_iter()
+                .collect();
+            snapshot.close().await?;
+            let orphans: Vec<_> = candidates
+                .into_iter()
+                .filter(|id| !needed.contains(id))
+                .collect();
+            if !orphans.is_empty() {
+                removed += self.vault.remove(&orphans).await?;
+            }
+        }
+    }
+
+    /// Wraps again, under the first key-encryption key, some of what another one wrapped. Returns how
+    /// many; 0: nothing is left.
+    pub async fn rewrap_keys(&self) -> Result<u64, StoreError> {
+        self.vault.rewrap(STEP).await
+    }
+}
+
+/// The smallest id that can have been made at `instant`: ids begin with their milliseconds.
+fn first_id_of(instant: Timestamp) -> Uuid {
+    let milliseconds = u128::try_from(instant.as_millisecond()).unwrap_or(0);
+    Uuid::from_u128(milliseconds << 80)
+}

@@ -1,0 +1,13 @@
+//! Loops that call the use cases without anybody asking. Each ends when asked to stop; one that
+//! fails says so in the log and goes on, since the next round may succeed.
+
+pub mod outbox;
+pub mod upkeep;
+
+use crate::{app::Registry, runtime::lifecycle::Lifecycle};
+
+/// Starts all of them.
+pub fn start(lifecycle: &Lifecycle, registry: &Registry) {
+    lifecycle.spawn("outbox", outbox::run(registry.clone(), lifecycle.soft()));
+    lifecycle.spawn("upkeep", upkeep::run(registry.clone(), lifecycle.soft()));
+}
