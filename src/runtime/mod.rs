@@ -4,4 +4,5 @@
 pub mod clock;
 pub mod ids;
 pub mod lifecycle;
+pub mod stopwatch;
 pub mod telemetry;

@@ -1,0 +1,74 @@
+//! One log line for each call, when it is over: method, code, time, who called. Never content, and
+//! never a path that a caller made up.
+
+use tonic::Code;
+
+use crate::{domain::name::Source, runtime::stopwatch::Stopwatch};
+
+/// A call under way. Dropped, it is over and is logged.
+#[derive(Debug)]
+pub struct Call {
+    method: &'static str,
+    stopwatch: Stopwatch,
+    caller: Option<Source>,
+    code: Option<Code>,
+}
+
+impl Call {
+    /// Begins a call of a method that is in the table, or of `unknown`.
+    pub fn begin(method: &'static str) -> Self {
+        Self {
+            method,
+            stopwatch: Stopwatch::start(),
+            caller: None,
+            code: None,
+        }
+    }
+
+    /// Notes who calls.
+    pub fn called_by(&mut self, caller: Source) {
+        self.caller = Some(caller);
+    }
+
+    /// Notes how it ended.
+    pub fn ended(&mut self, code: Code) {
+        self.code = Some(code);
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // Dropped without an end: the caller went away.
+        let code = self.code.unwrap_or(Code::Cancelled);
+        tracing::info!(
+            method = self.method,
+            code = name(code),
+            duration_us = self.stopwatch.elapsed_us(),
+            caller = self.caller.as_ref().map_or("", Source::as_str),
+            "call"
+        );
+    }
+}
+
+// As the specification of gRPC spells it.
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

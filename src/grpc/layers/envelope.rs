@@ -1,0 +1,194 @@
+//! The envelope around every call: it is counted and limited, ends in time, survives a panic, is
+//! logged, and whatever it ends with has the one shape of errors.
+
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::{FutureExt, future::BoxFuture};
+use http::{Request, Response};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, body::Body};
+use tower::{Layer, Service};
+use tracing::Instrument;
+
+use super::{
+    access_log::Call,
+    auth::CalledBy,
+    body::{AnswerBody, panicked},
+    framework,
+};
+use crate::{
+    app::Error,
+    grpc::{
+        scopes::{Rpc, Target, target},
+        status::Failure,
+    },
+    proto::v1::ErrorReason,
+};
+
+/// How many calls at once, and how long each.
+#[derive(Clone, Copy, Debug)]
+pub struct CallLimits {
+    /// Most single calls under way.
+    pub calls_max: usize,
+    /// Most streams open.
+    pub streams_max: usize,
+    /// Longest time until an answer begins.
+    pub call_timeout: Duration,
+}
+
+/// Puts the envelope around a service.
+#[derive(Clone, Debug)]
+pub struct EnvelopeLayer {
+    shared: Arc<Shared>,
+}
+
+impl EnvelopeLayer {
+    /// An envelope with these limits, whose streams end when `stopping` is cancelled.
+    pub fn new(limits: CallLimits, stopping: CancellationToken) -> Self {
+        let shared = Shared {
+            calls: Arc::new(Semaphore::new(limits.calls_max)),
+            streams: Arc::new(Semaphore::new(limits.streams_max)),
+            call_timeout: limits.call_timeout,
+            stopping,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+}
+
+impl<S> Layer<S> for EnvelopeLayer {
+    type Service = Envelope<S>;
+
+    fn layer(&self, inner: S) -> Envelope<S> {
+        Envelope {
+            inner,
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+/// A service in its envelope.
+#[derive(Clone, Debug)]
+pub struct Envelope<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    call_timeout: Duration,
+    stopping: CancellationToken,
+}
+
+impl<S> Service<Request<Body>> for Envelope<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The service that was polled ready is the one to call.
+        let ready = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, ready);
+        let shared = self.shared.clone();
+        let target = target(request.uri().path());
+        let span = tracing::info_span!("call", method = method(target));
+        Box::pin(async move { Ok(shared.answer(inner, target, request).await) }.instrument(span))
+    }
+}
+
+impl Shared {
+    async fn answer<S>(&self, inner: S, target: Target, request: Request<Body>) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        let call = Call::begin(method(target));
+        match self.admit(target) {
+            Err(status) => self.send(call, status.into_http(), None),
+            Ok(permit) => {
+                let response = self.run(inner, request).await;
+                self.send(call, response, permit)
+            }
+        }
+    }
+
+    // The standard services are not counted: an overloaded server must be able to say that it lives.
+    fn admit(&self, target: Target) -> Result<Option<OwnedSemaphorePermit>, Status> {
+        let semaphore = match target {
+            Target::Rpc(Rpc { streaming, .. }) if streaming => &self.streams,
+            Target::Rpc(_) => &self.calls,
+            Target::Open(_) | Target::Unknown => return Ok(None),
+        };
+        match semaphore.clone().try_acquire_owned() {
+            Ok(permit) => Ok(Some(permit)),
+            Err(_) => Err(Error::Overloaded.into()),
+        }
+    }
+
+    async fn run<S>(&self, mut inner: S, request: Request<Body>) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        // The call itself may panic too, before there is a future.
+        let call = AssertUnwindSafe(async move { inner.call(request).await }).catch_unwind();
+        match timeout(self.call_timeout, call).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_)) => panicked().into_http(),
+            Err(_) => too_long().into_http(),
+        }
+    }
+
+    fn send(
+        &self,
+        mut call: Call,
+        response: Response<Body>,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Response<Body> {
+        let (mut parts, body) = response.into_parts();
+        if let Some(CalledBy(caller)) = parts.extensions.remove() {
+            call.called_by(caller);
+        }
+        match framework::normalise(&mut parts.headers) {
+            Some(code) => call.ended(code),
+            None if !parts.status.is_success() => call.ended(Code::Unknown),
+            None => {}
+        }
+        let stopping = self.stopping.clone().cancelled_owned();
+        let body = AnswerBody::new(body, call, stopping, permit);
+        Response::from_parts(parts, Body::new(body))
+    }
+}
+
+fn method(target: Target) -> &'static str {
+    match target {
+        Target::Rpc(rpc) => rpc.path,
+        Target::Open(service) => service,
+        Target::Unknown => "unknown",
+    }
+}
+
+fn too_long() -> Status {
+    Failure::new(ErrorReason::DeadlineExceeded, "the call took too long").into_status()
+}

@@ -1,0 +1,175 @@
+//! The server: TLS, limits of the transport, the layers, the standard services, and the way it stops.
+
+use std::{convert::Infallible, future::pending, io, net::SocketAddr, time::Duration};
+
+use futures::Stream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    service::Routes,
+    transport::{
+        self, Identity, ServerTlsConfig,
+        server::{Connected, TcpIncoming},
+    },
+};
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use super::{
+    layers::{
+        auth::{AuthLayer, Authenticate},
+        envelope::{CallLimits, EnvelopeLayer},
+    },
+    scopes::services,
+};
+use crate::proto::FILE_DESCRIPTOR_SET;
+
+/// Largest message, in and out. Give it to every service's `max_decoding_message_size` and
+/// `max_encoding_message_size`.
+pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+// Of one connection. More calls wait on the client's side.
+const CONNECTION_STREAMS_MAX: u32 = 256;
+// Room for a token with long claims; what is larger is refused by the transport.
+const HEADER_BYTES_MAX: u32 = 32 * 1024;
+// Batches gain a tenth by it, single calls nothing.
+const WINDOW_BYTES: u32 = 1024 * 1024;
+const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What can be chosen about a server.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// Certificate and key; without them the transport is plain.
+    pub tls: Option<TlsIdentity>,
+    /// How many calls at once, and how long each.
+    pub limits: CallLimits,
+    /// How long, once asked to stop, the server answers `NOT_SERVING` and still takes calls, so that
+    /// load balancers notice.
+    pub drain: Duration,
+    /// How long streams may go on after that.
+    pub stream_grace: Duration,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            limits: CallLimits {
+                calls_max: 1_024,
+                streams_max: 1_024,
+                call_timeout: Duration::from_secs(30),
+            },
+            drain: Duration::ZERO,
+            stream_grace: Duration::from_secs(2),
+        }
+    }
+}
+
+/// A certificate chain and its key, in PEM.
+#[derive(Clone)]
+pub struct TlsIdentity {
+    /// The chain, own certificate first.
+    pub certificates: Vec<u8>,
+    /// The key.
+    pub key: Vec<u8>,
+}
+
+/// Binds the port; 0 takes a free one. The connections answer at once (`TCP_NODELAY`).
+pub fn listen(address: SocketAddr) -> io::Result<TcpIncoming> {
+    let incoming = TcpIncoming::bind(address)?;
+    Ok(incoming
+        .with_nodelay(Some(true))
+        .with_keepalive(Some(KEEPALIVE_INTERVAL)))
+}
+
+/// Serves until `stop` is cancelled and every call has ended: health says `NOT_SERVING` first, then no
+/// new connections and calls are taken, then streams are ended with STOPPING.
+pub async fn serve<I, IO, E>(
+    incoming: I,
+    routes: Routes,
+    authenticate: Authenticate,
+    options: ServerOptions,
+    stop: CancellationToken,
+) -> Result<(), transport::Error>
+where
+    I: Stream<Item = Result<IO, E>>,
+    IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    E: Into<tonic::codegen::StdError>,
+{
+    let health = HealthReporter::new();
+    report(&health, ServingStatus::Serving).await;
+    let routes = with_standard_services(routes, health.clone());
+    let end_of_streams = CancellationToken::new();
+    let drained = async {
+        stop.cancelled().await;
+        report(&health, ServingStatus::NotServing).await;
+        sleep(options.drain).await;
+    };
+    let serving = transport(&options)?
+        .layer(EnvelopeLayer::new(options.limits, end_of_streams.clone()))
+        .layer(AuthLayer::new(authenticate))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, drained);
+    let ending = async {
+        stop.cancelled().await;
+        sleep(options.drain + options.stream_grace).await;
+        end_of_streams.cancel();
+        pending::<Infallible>().await
+    };
+    tokio::select! {
+        served = serving => served,
+        never = ending => match never {},
+    }
+}
+
+fn transport(options: &ServerOptions) -> Result<transport::Server, transport::Error> {
+    let server = transport::Server::builder()
+        .max_concurrent_streams(CONNECTION_STREAMS_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
+    match &options.tls {
+        None => Ok(server),
+        Some(tls) => server.tls_config(
+            ServerTlsConfig::new()
+                .identity(Identity::from_pem(&tls.certificates, &tls.key))
+                .timeout(TLS_HANDSHAKE_TIMEOUT),
+        ),
+    }
+}
+
+fn with_standard_services(routes: Routes, health: HealthReporter) -> Routes {
+    let health = tonic_health::server::HealthService::from_health_reporter(health);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes
+        .add_service(tonic_health::pb::health_server::HealthServer::new(health))
+        .add_service(
+            reflection()
+                .build_v1()
+                .expect("the descriptors were made by the build"),
+        )
+        .add_service(
+            reflection()
+                .build_v1alpha()
+                .expect("the descriptors were made by the build"),
+        )
+}
+
+async fn report(health: &HealthReporter, status: ServingStatus) {
+    for service in [""].into_iter().chain(services()) {
+        health.set_service_status(service, status).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;
