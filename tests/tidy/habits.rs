@@ -118,9 +118,8 @@ fn chance(source: &Source, index: usize) -> Verdict {
 }
 
 fn environment(source: &Source, index: usize) -> Verdict {
-    let may = is_in(source, &["cli"])
-        || source.path.starts_with("src/config/load")
-        || source.is_test(index);
+    let may =
+        is_in(source, &["cli"]) || source.path == "src/config/mod.rs" || source.is_test(index);
     (path_pair(source, index)? == "std::env" && !may).then(|| {
         (
             "the environment is read outside of the configuration's loader".to_owned(),
@@ -269,7 +268,7 @@ mod tests {
                 "runtime/clock.rs",
             ),
             ("Uuid::now_v7();", "app/item.rs", "runtime/ids.rs"),
-            ("std::env::var(\"X\");", "config/tls.rs", "config/load.rs"),
+            ("std::env::var(\"X\");", "config/tls.rs", "config/mod.rs"),
             ("use std::env;", "app/item.rs", "cli/serve.rs"),
             ("println!(\"x\");", "grpc/item.rs", "cli/check.rs"),
             (

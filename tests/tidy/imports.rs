@@ -216,15 +216,17 @@ struct Path {
 /// The path from the crate's root, or `None` if it leads to another crate or to a local name.
 fn resolve(source: &Source, path: &Path) -> Option<Vec<String>> {
     let mut module = match path.segments[0].as_str() {
-        "crate" | "registry" => Vec::new(),
+        "crate" => Vec::new(),
+        // The binary sees the library by its name; in the library the name means something else.
+        "registry" if source.path == "src/main.rs" => Vec::new(),
         "self" | "super" => source.module_at(path.at),
         _ => return None,
     };
     for (position, segment) in path.segments.iter().enumerate() {
         match segment.as_str() {
             "super" => drop(module.pop()),
-            "crate" | "registry" | "self" if position == 0 => {}
             "self" => {}
+            "crate" | "registry" if position == 0 => {}
             _ => module.push(segment.clone()),
         }
     }
@@ -337,7 +339,6 @@ mod tests {
     fn an_import_that_the_table_does_not_list_is_found_however_it_is_written() {
         for code in [
             "use crate::store::Tx;",
-            "use registry::store::Tx;",
             "use super::super::store::Tx;",
             "use crate::{app::X, store::{item, Tx}};",
             "use {crate::store};",
@@ -354,6 +355,16 @@ mod tests {
                 "{code}"
             );
         }
+    }
+
+    #[test]
+    fn the_library_by_its_name_is_the_crate_in_the_binary_alone() {
+        let code = "use registry::{store::Tx, rules};";
+        assert_eq!(
+            check_text("src/main.rs", code),
+            ["cli imports `crate::rules`"]
+        );
+        assert_eq!(check_text("src/app/mod.rs", code), Vec::<String>::new());
     }
 
     #[test]
@@ -385,8 +396,8 @@ mod tests {
             ["auth imports `crate::domain::item::Item`"]
         );
         assert_eq!(
-            check_text("src/crypto/seal.rs", "use crate::domain::identifier::Type;"),
-            ["crypto imports `crate::domain::identifier::Type`"]
+            check_text("src/crypto/seal.rs", "use crate::domain::item::Item;"),
+            ["crypto imports `crate::domain::item::Item`"]
         );
     }
 
