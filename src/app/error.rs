@@ -39,6 +39,9 @@ pub enum Error {
     /// A cursor or page token was not issued by this registry for this list.
     #[error("the cursor or page token was not issued for this list")]
     CursorInvalid,
+    /// The token ran out while the call went on.
+    #[error("the token has expired; go on with another one")]
+    TokenExpired,
     /// The token lacks the scope.
     #[error("the token lacks the scope {0}")]
     ScopeMissing(&'static str),

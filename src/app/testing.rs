@@ -74,5 +74,6 @@ pub(crate) fn everything(service: &str) -> Caller {
         sources: Bound::Everything,
         purposes: Bound::Everything,
         processors: Bound::Everything,
+        expires_at: None,
     }
 }

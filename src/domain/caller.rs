@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
+use jiff::Timestamp;
+
 use super::name::{Processor, Purpose, Source};
 
 /// Stands for everything in a bounding claim.
@@ -23,12 +25,19 @@ pub struct Caller {
     pub purposes: Bound<Purpose>,
     /// The recipients it may name; `None` is the controller itself.
     pub processors: Bound<Option<Processor>>,
+    /// When its token runs out: what goes on longer than that ends there. `None`: it does not.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Caller {
     /// Whether it may make calls of this scope.
     pub fn has(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
+    }
+
+    /// Whether its token has run out.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 
     /// Whether it may register, delete and see for this source.
@@ -170,6 +179,7 @@ mod tests {
             sources: Bound::default(),
             purposes: Bound::default(),
             processors: Bound::default(),
+            expires_at: None,
         }
     }
 
@@ -220,6 +230,17 @@ mod tests {
             assert_eq!(scope.to_string().parse(), Ok(*scope));
         }
         assert_eq!(Scope::ALL.len(), 16);
+    }
+
+    #[test]
+    fn a_token_has_run_out_from_its_last_instant_on() {
+        let noon: Timestamp = "2019-12-13T12:00:00Z".parse().unwrap();
+        let before: Timestamp = "2019-12-13T11:59:59Z".parse().unwrap();
+        let mut caller = caller();
+        assert!(!caller.has_expired(Timestamp::MAX));
+        caller.expires_at = Some(noon);
+        assert!(!caller.has_expired(before));
+        assert!(caller.has_expired(noon));
     }
 
     #[test]

@@ -148,6 +148,7 @@ impl From<Error> for Failure {
             }
             Error::RevisionUnknown
             | Error::CursorInvalid
+            | Error::TokenExpired
             | Error::NotFound(_)
             | Error::PolicyVersionExists(_)
             | Error::RequestIdReused
@@ -185,6 +186,7 @@ fn reason(error: &Error) -> ErrorReason {
         Error::PolicyInvalid(_) => ErrorReason::PolicyInvalid,
         Error::RevisionUnknown => ErrorReason::RevisionUnknown,
         Error::CursorInvalid => ErrorReason::CursorInvalid,
+        Error::TokenExpired => ErrorReason::TokenExpired,
         Error::ScopeMissing(_) => ErrorReason::ScopeMissing,
         Error::ClaimMissing { .. } => ErrorReason::ClaimMissing,
         Error::NotFound(missing) => not_found(*missing),

@@ -166,6 +166,7 @@ fn authenticate() -> Authenticate {
                 sources: Bound::Nothing,
                 purposes: Bound::Nothing,
                 processors: Bound::Nothing,
+                expires_at: None,
             }))
         }
         .boxed()
