@@ -1,6 +1,7 @@
 //! The use cases, one file per noun: authorise → load → decide → save → audit → commit.
 
 pub mod audit;
+pub mod consent;
 pub mod error;
 pub mod event;
 pub mod page;

@@ -13,10 +13,13 @@ mod vault;
 mod write_queue;
 
 pub mod audit;
+pub mod consent;
 pub mod event;
 pub mod idempotency;
 pub mod impact;
+pub mod objection;
 pub mod policy;
+pub mod restriction;
 pub mod subject;
 
 pub use dialect::Dialect;

@@ -205,7 +205,9 @@ pub(super) fn is_affirmative(method: EvidenceMethod) -> bool {
         | EvidenceMethod::Signature
         | EvidenceMethod::Oral
         | EvidenceMethod::Imported => true,
-        EvidenceMethod::ImpliedByUse | EvidenceMethod::PreTicked => false,
+        EvidenceMethod::ImpliedByUse | EvidenceMethod::PreTicked | EvidenceMethod::NotStated => {
+            false
+        }
     }
 }
 

@@ -32,6 +32,9 @@ impl Parse {
 
     /// What the person said; a withdrawal has a call of its own.
     pub fn consent_choice(&mut self, number: i32) -> Parsed<ConsentChoice> {
+        if number == v1::ConsentChoice::Withdrawn as i32 {
+            return Err(self.refuse("choice", "must not be WITHDRAWN: call WithdrawConsent"));
+        }
         self.choice("choice", number, |choice| match choice {
             v1::ConsentChoice::Given => Some(ConsentChoice::Given),
             v1::ConsentChoice::Refused => Some(ConsentChoice::Refused),
@@ -40,10 +43,10 @@ impl Parse {
         })
     }
 
-    /// How the person said it.
+    /// How the person said it, if that is said.
     pub fn evidence_method(&mut self, number: i32) -> Parsed<EvidenceMethod> {
         self.choice("method", number, |method| match method {
-            v1::EvidenceMethod::Unspecified => None,
+            v1::EvidenceMethod::Unspecified => Some(EvidenceMethod::NotStated),
             v1::EvidenceMethod::Checkbox => Some(EvidenceMethod::Checkbox),
             v1::EvidenceMethod::Form => Some(EvidenceMethod::Form),
             v1::EvidenceMethod::DoubleOptIn => Some(EvidenceMethod::DoubleOptIn),

@@ -15,6 +15,7 @@
 
 pub mod limits;
 
+mod consent;
 mod content;
 mod lists;
 mod scalars;

@@ -1,0 +1,6 @@
+//! Consent: recorded and withdrawn as facts with a time of their own (Art. 7).
+
+mod check;
+mod statement;
+
+pub(super) use statement::{CheckedStatement, append_checked, append_statement, check_statement};

@@ -1,0 +1,109 @@
+//! Objections (Art. 21). The decision reads them; the requests that make them come with their own
+//! workflow.
+
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use super::{
+    error::StoreError,
+    session::{Session, Tx},
+};
+use crate::domain::{
+    id::{ObjectionId, SubjectId},
+    name::NameError,
+    subject::Objection,
+};
+
+/// Subjects of one query.
+const SUBJECTS_MAX: usize = 10_000;
+const TABLE: &str = "objections";
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "objections")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub objection_id: Uuid,
+        pub purpose: String,
+        pub occurred_at: i64,
+        pub recorded_at: i64,
+        pub rejected_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl Session {
+    /// Every objection of these subjects, rejected ones included. A subject without one is left out.
+    pub async fn list_objections(
+        &self,
+        subjects: &[SubjectId],
+    ) -> Result<HashMap<SubjectId, Vec<Objection>>, StoreError> {
+        let mut objections: HashMap<SubjectId, Vec<Objection>> = HashMap::new();
+        for subjects in subjects.chunks(SUBJECTS_MAX) {
+            let rows = row::Entity::find()
+                .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+                .all(self.connection()?)
+                .await?;
+            for row in rows {
+                let subject = SubjectId(row.subject_id);
+                objections.entry(subject).or_default().push(row.try_into()?);
+            }
+        }
+        Ok(objections)
+    }
+}
+
+impl Tx {
+    /// Gives the objections of one subject to another, for a merge. Lock both subjects first.
+    pub async fn move_objections(
+        &mut self,
+        from: SubjectId,
+        into: SubjectId,
+    ) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(row::Column::SubjectId, into.0.into())
+            .filter(row::Column::SubjectId.eq(from.0))
+            .exec(self.connection()?)
+            .await?;
+        Ok(())
+    }
+}
+
+impl TryFrom<row::Model> for Objection {
+    type Error = StoreError;
+
+    fn try_from(row: row::Model) -> Result<Self, StoreError> {
+        let row::Model {
+            subject_id: _,
+            objection_id,
+            purpose,
+            occurred_at,
+            recorded_at: _,
+            rejected_at,
+        } = row;
+        Ok(Self {
+            objection_id: ObjectionId(objection_id),
+            purpose: purpose
+                .parse()
+                .map_err(|error: NameError| StoreError::Corrupt {
+                    table: TABLE,
+                    column: "purpose",
+                    row: objection_id.to_string(),
+                    reason: error.to_string(),
+                })?,
+            occurred_at: super::instant(TABLE, "occurred_at", objection_id, occurred_at)?,
+            rejected_at: rejected_at
+                .map(|at| super::instant(TABLE, "rejected_at", objection_id, at))
+                .transpose()?,
+        })
+    }
+}
