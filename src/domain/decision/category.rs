@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    CategoryDecision, Query, TraceStep,
+    CategoryDecision, Query,
     consents::{Answers, Consents},
     horizon::Horizon,
     reason::DecisionReason,
     rules::{self, ACTIVITY_RULES, ITEM_RULES, QUESTION_RULES},
+    trace::TraceStep,
 };
 use crate::domain::{
     id::{ConsentId, ItemId},
@@ -289,13 +290,11 @@ impl<'a> Weighing<'a> {
         if self.best.as_ref().is_some_and(|best| best.reason >= reason) {
             return;
         }
-        let activity = candidate.activity;
+        let activity = Some(candidate.activity).filter(|_| reason > DecisionReason::NoActivity);
         self.best = Some(Outcome {
             reason,
-            lawful_basis: activity
-                .lawful_basis
-                .filter(|_| reason == DecisionReason::Lawful),
-            activity: (reason > DecisionReason::NoActivity).then(|| activity.id.clone()),
+            lawful_basis: activity.and_then(|activity| activity.lawful_basis),
+            activity: activity.map(|activity| activity.id.clone()),
             consent_id: candidate.deciding_fact(reason),
         });
     }

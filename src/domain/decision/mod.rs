@@ -1,21 +1,28 @@
 //! The decision: may this data of this person be used for this purpose, by this recipient, now?
 //!
 //! `rules` is the table of reasons. `consents` is what the person said, as the rules hear it.
-//! `horizon` is until when the answer can hold. Nothing here knows where the facts came from.
+//! `horizon` is until when the answer can hold, `trace` how it came about. Nothing here knows where the facts came from.
 
 mod category;
 mod consents;
 mod horizon;
 mod reason;
 mod rules;
+mod trace;
+
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 
 use self::category::Question;
-pub use self::reason::{DecisionReason, Effect};
+pub use self::{
+    reason::{DecisionReason, Effect},
+    trace::TraceStep,
+};
 use super::{
     id::{ConsentId, ItemId},
-    name::{ActivityId, DataCategory, PolicyVersion, Processor, Purpose, SubjectCategory},
+    name::{ActivityId, DataCategory, PolicyVersion, Processor, Purpose},
     policy::{history::PolicyHistory, model::LawfulBasis},
     subject::SubjectState,
 };
@@ -43,7 +50,7 @@ pub struct CategoryDecision {
     pub effect: Effect,
     /// Why.
     pub reason: DecisionReason,
-    /// What permits it (Art. 6(1)); `None` when nothing does.
+    /// The basis (Art. 6(1)) of `activity`.
     pub lawful_basis: Option<LawfulBasis>,
     /// The activity that permits it, or that came closest to.
     pub activity: Option<ActivityId>,
@@ -55,21 +62,6 @@ pub struct CategoryDecision {
     pub valid_until: Option<Timestamp>,
     /// Every rule considered, when asked to explain.
     pub trace: Vec<TraceStep>,
-}
-
-/// One rule, considered for one candidate. It holds names and ids only.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TraceStep {
-    /// The activity, once activities are considered.
-    pub activity: Option<ActivityId>,
-    /// The subject category, once activities are considered.
-    pub subject_category: Option<SubjectCategory>,
-    /// The item, once items are considered.
-    pub item_id: Option<ItemId>,
-    /// The reason that the rule gives.
-    pub rule: DecisionReason,
-    /// Whether the rule applies, and so ends this candidate; otherwise the next one is considered.
-    pub applies: bool,
 }
 
 /// The answer.
