@@ -1,6 +1,7 @@
 //! The personal-data registry.
 
 pub mod app;
+pub mod auth;
 pub mod config;
 pub mod crypto;
 pub mod domain;
