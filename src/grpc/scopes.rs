@@ -1,155 +1,12 @@
-//! Which scope each RPC needs. What is not in this table is not served.
+//! From a request path to the RPC behind it. Which scope an RPC needs stands in one table, beside the
+//! actions of the audit log ([`Action::scope`]); what is not in that table is not served.
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use crate::domain::caller::Scope;
+use crate::domain::audit::Action;
 
-/// One RPC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rpc {
-    /// Service and method as they stand in the request path, without the first slash.
-    pub path: &'static str,
-    /// The scope that a token must have.
-    pub scope: Scope,
-    /// Whether requests or answers are a stream: such calls live long and are counted apart.
-    pub streaming: bool,
-}
-
-/// Every RPC.
-pub const RPCS: &[Rpc] = &[
-    unary(
-        "personaldata.registry.v1.PolicyService/PublishPolicy",
-        Scope::PolicyWrite,
-    ),
-    unary(
-        "personaldata.registry.v1.PolicyService/GetPolicy",
-        Scope::PolicyRead,
-    ),
-    unary(
-        "personaldata.registry.v1.PolicyService/ListPolicies",
-        Scope::PolicyRead,
-    ),
-    unary(
-        "personaldata.registry.v1.PolicyService/GetConsentForm",
-        Scope::PolicyRead,
-    ),
-    unary(
-        "personaldata.registry.v1.PolicyService/GetProcessingRecord",
-        Scope::PolicyRead,
-    ),
-    unary(
-        "personaldata.registry.v1.CollectionService/RegisterCollection",
-        Scope::Collect,
-    ),
-    stream(
-        "personaldata.registry.v1.CollectionService/ImportCollections",
-        Scope::Collect,
-    ),
-    unary(
-        "personaldata.registry.v1.CollectionService/RecordActivity",
-        Scope::Collect,
-    ),
-    unary(
-        "personaldata.registry.v1.PurposeService/CheckPurpose",
-        Scope::Check,
-    ),
-    unary(
-        "personaldata.registry.v1.PurposeService/BatchCheckPurpose",
-        Scope::Check,
-    ),
-    stream(
-        "personaldata.registry.v1.PurposeService/StreamCheckPurpose",
-        Scope::Check,
-    ),
-    unary(
-        "personaldata.registry.v1.PurposeService/ListLawfulPurposes",
-        Scope::Check,
-    ),
-    stream(
-        "personaldata.registry.v1.PurposeService/ListLawfulSubjects",
-        Scope::Check,
-    ),
-    unary(
-        "personaldata.registry.v1.ConsentService/RecordConsent",
-        Scope::Consent,
-    ),
-    unary(
-        "personaldata.registry.v1.ConsentService/WithdrawConsent",
-        Scope::Consent,
-    ),
-    unary(
-        "personaldata.registry.v1.ConsentService/ListConsents",
-        Scope::Consent,
-    ),
-    unary(
-        "personaldata.registry.v1.ConsentService/GetConsentReceipt",
-        Scope::Consent,
-    ),
-    unary(
-        "personaldata.registry.v1.ConsentService/IssueWithdrawalToken",
-        Scope::Consent,
-    ),
-    stream(
-        "personaldata.registry.v1.RecordService/FetchRecords",
-        Scope::RecordsRead,
-    ),
-    unary(
-        "personaldata.registry.v1.RecordService/CorrectRecord",
-        Scope::RecordsWrite,
-    ),
-    unary(
-        "personaldata.registry.v1.RecordService/DeleteRecords",
-        Scope::RecordsWrite,
-    ),
-    unary(
-        "personaldata.registry.v1.SubjectService/GetSubject",
-        Scope::Subjects,
-    ),
-    unary(
-        "personaldata.registry.v1.SubjectService/LinkIdentifier",
-        Scope::Subjects,
-    ),
-    unary(
-        "personaldata.registry.v1.SubjectService/UnlinkIdentifier",
-        Scope::Subjects,
-    ),
-    unary(
-        "personaldata.registry.v1.SubjectService/MergeSubjects",
-        Scope::Subjects,
-    ),
-    unary(
-        "personaldata.registry.v1.SubjectService/AddSubjectCategory",
-        Scope::Subjects,
-    ),
-    unary(
-        "personaldata.registry.v1.SubjectService/EndSubjectCategory",
-        Scope::Subjects,
-    ),
-    unary(
-        "personaldata.registry.v1.DisclosureService/RecordDisclosure",
-        Scope::Disclose,
-    ),
-    unary(
-        "personaldata.registry.v1.DisclosureService/BatchRecordDisclosure",
-        Scope::Disclose,
-    ),
-    unary(
-        "personaldata.registry.v1.DisclosureService/ListDisclosures",
-        Scope::Disclose,
-    ),
-    stream(
-        "personaldata.registry.v1.EventService/WatchEvents",
-        Scope::Events,
-    ),
-    unary(
-        "personaldata.registry.v1.AuditService/ListAuditEntries",
-        Scope::Audit,
-    ),
-    unary(
-        "personaldata.registry.v1.AuditService/GetDecision",
-        Scope::Audit,
-    ),
-];
+/// The package of the registry's services.
+pub const PACKAGE: &str = "personaldata.registry.v1";
 
 // The standard services, which tell nothing of anybody: who operates the registry, or explores its
 // API, has no token.
@@ -163,50 +20,66 @@ const OPEN_SERVICES: &[&str] = &[
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// An RPC of the registry.
-    Rpc(Rpc),
+    Rpc(Action),
     /// A standard service, by name, which needs no token.
     Open(&'static str),
     /// Nothing.
     Unknown,
 }
 
+impl Target {
+    /// What the log calls it: never what the caller wrote.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rpc(action) => action.name(),
+            Self::Open(service) => service,
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What stands behind a request path (`/package.Service/Method`).
 pub fn target(path: &str) -> Target {
-    static BY_PATH: LazyLock<HashMap<&str, Rpc>> =
-        LazyLock::new(|| RPCS.iter().map(|rpc| (rpc.path, *rpc)).collect());
-    let path = path.strip_prefix('/').unwrap_or(path);
-    if let Some(rpc) = BY_PATH.get(path) {
-        return Target::Rpc(*rpc);
+    static ACTIONS: LazyLock<HashMap<String, Action>> = LazyLock::new(|| {
+        Action::ALL
+            .iter()
+            .map(|rpc| (path_of(*rpc), *rpc))
+            .collect()
+    });
+    if let Some(action) = ACTIONS.get(path) {
+        return Target::Rpc(*action);
     }
-    let service = path.split('/').next().unwrap_or_default();
-    match OPEN_SERVICES.iter().find(|open| **open == service) {
+    let service = path
+        .strip_prefix('/')
+        .and_then(|path| path.split('/').next());
+    match OPEN_SERVICES.iter().find(|open| service == Some(**open)) {
         Some(open) => Target::Open(open),
         None => Target::Unknown,
     }
 }
 
-/// The services of the registry, each once.
-pub fn services() -> Vec<&'static str> {
-    let names = RPCS.iter().filter_map(|rpc| rpc.path.split('/').next());
-    let mut names: Vec<_> = names.collect();
+/// Whether an RPC's requests or answers are a stream: such calls live long and are counted apart.
+pub fn is_stream(action: Action) -> bool {
+    matches!(
+        action,
+        Action::ImportCollections
+            | Action::StreamCheckPurpose
+            | Action::ListLawfulSubjects
+            | Action::FetchRecords
+            | Action::WatchEvents
+    )
+}
+
+/// The full names of the registry's services, each once.
+pub fn services() -> Vec<String> {
+    let names = Action::ALL.iter().map(|action| action.service());
+    let mut names: Vec<_> = names.map(|name| format!("{PACKAGE}.{name}")).collect();
     names.dedup();
     names
 }
 
-const fn unary(path: &'static str, scope: Scope) -> Rpc {
-    Rpc {
-        path,
-        scope,
-        streaming: false,
-    }
-}
-
-const fn stream(path: &'static str, scope: Scope) -> Rpc {
-    Rpc {
-        path,
-        scope,
-        streaming: true,
-    }
+fn path_of(action: Action) -> String {
+    format!("/{PACKAGE}.{}/{}", action.service(), action.name())
 }
 
 #[cfg(test)]
@@ -217,7 +90,7 @@ mod tests {
     use prost_types::FileDescriptorSet;
 
     use super::*;
-    use crate::proto::FILE_DESCRIPTOR_SET;
+    use crate::{domain::caller::Scope, proto::FILE_DESCRIPTOR_SET};
 
     // Every RPC of the API, and whether it streams.
     fn described() -> BTreeMap<String, bool> {
@@ -226,8 +99,9 @@ mod tests {
         for file in &set.file {
             for service in &file.service {
                 for method in &service.method {
-                    let path = format!("{}.{}/{}", file.package(), service.name(), method.name());
-                    rpcs.insert(path, method.client_streaming() || method.server_streaming());
+                    let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                    let streams = method.client_streaming() || method.server_streaming();
+                    rpcs.insert(path, streams);
                 }
             }
         }
@@ -236,21 +110,22 @@ mod tests {
 
     #[test]
     fn every_rpc_of_the_api_has_a_scope_and_no_other_has() {
-        let table: BTreeMap<_, _> = RPCS
+        let table: BTreeMap<_, _> = Action::ALL
             .iter()
-            .map(|rpc| (rpc.path.to_owned(), rpc.streaming))
+            .map(|action| (path_of(*action), is_stream(*action)))
             .collect();
         assert_eq!(table, described());
-        assert_eq!(table.len(), RPCS.len(), "an RPC stands in the table twice");
+        assert_eq!(table.len(), Action::ALL.len());
     }
 
     #[test]
     fn a_path_is_found_as_a_whole_or_not_at_all() {
         let path = "/personaldata.registry.v1.PurposeService/CheckPurpose";
-        assert!(matches!(target(path), Target::Rpc(rpc) if rpc.scope == Scope::Check));
+        assert!(matches!(target(path), Target::Rpc(rpc) if rpc.scope() == Scope::Check));
         for unknown in [
             "",
             "/",
+            "personaldata.registry.v1.PurposeService/CheckPurpose",
             "/personaldata.registry.v1.PurposeService",
             "/personaldata.registry.v1.PurposeService/checkpurpose",
             "/personaldata.registry.v1.PurposeService/CheckPurpose/",
@@ -269,6 +144,11 @@ mod tests {
         );
         let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
         assert!(matches!(target(reflection), Target::Open(_)));
+    }
+
+    #[test]
+    fn the_log_never_says_a_path_that_a_caller_made_up() {
+        assert_eq!(target("/ada@example.org/x").name(), "unknown");
     }
 
     #[test]

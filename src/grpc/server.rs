@@ -166,7 +166,8 @@ fn with_standard_services(routes: Routes, health: HealthReporter) -> Routes {
 }
 
 async fn report(health: &HealthReporter, status: ServingStatus) {
-    for service in [""].into_iter().chain(services()) {
+    health.set_service_status("", status).await;
+    for service in services() {
         health.set_service_status(service, status).await;
     }
 }

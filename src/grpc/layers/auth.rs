@@ -82,9 +82,9 @@ where
         let ready = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, ready);
         match target(request.uri().path()) {
-            Target::Rpc(rpc) => {
+            Target::Rpc(action) => {
                 let authenticate = self.authenticate.clone();
-                Box::pin(guarded(inner, authenticate, rpc.scope, request))
+                Box::pin(guarded(inner, authenticate, action.scope(), request))
             }
             Target::Open(_) => {
                 let mut inner = inner;

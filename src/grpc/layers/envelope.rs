@@ -29,7 +29,7 @@ use super::{
 use crate::{
     app::Error,
     grpc::{
-        scopes::{Rpc, Target, target},
+        scopes::{Target, is_stream, target},
         status::Failure,
     },
     proto::v1::ErrorReason,
@@ -113,7 +113,7 @@ where
         let inner = std::mem::replace(&mut self.inner, ready);
         let shared = self.shared.clone();
         let target = target(request.uri().path());
-        let span = tracing::info_span!("call", method = method(target));
+        let span = tracing::info_span!("call", method = target.name());
         Box::pin(async move { Ok(shared.answer(inner, target, request).await) }.instrument(span))
     }
 }
@@ -123,7 +123,7 @@ impl Shared {
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
-        let call = Call::begin(method(target));
+        let call = Call::begin(target.name());
         match self.admit(target) {
             Err(status) => self.send(call, status.into_http(), None),
             Ok(permit) => {
@@ -136,7 +136,7 @@ impl Shared {
     // The standard services are not counted: an overloaded server must be able to say that it lives.
     fn admit(&self, target: Target) -> Result<Option<OwnedSemaphorePermit>, Status> {
         let semaphore = match target {
-            Target::Rpc(Rpc { streaming, .. }) if streaming => &self.streams,
+            Target::Rpc(action) if is_stream(action) => &self.streams,
             Target::Rpc(_) => &self.calls,
             Target::Open(_) | Target::Unknown => return Ok(None),
         };
@@ -178,14 +178,6 @@ impl Shared {
         let stopping = self.stopping.clone().cancelled_owned();
         let body = AnswerBody::new(body, call, stopping, permit);
         Response::from_parts(parts, Body::new(body))
-    }
-}
-
-fn method(target: Target) -> &'static str {
-    match target {
-        Target::Rpc(rpc) => rpc.path,
-        Target::Open(service) => service,
-        Target::Unknown => "unknown",
     }
 }
 
