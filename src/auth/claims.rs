@@ -71,6 +71,7 @@ impl Claims {
             .filter_map(|name| name.parse().ok())
             .collect();
         Ok(Caller {
+            expires_at: Some(instant(self.exp)?),
             service,
             scopes,
             sources: bound(&self.sources, parse)?,
