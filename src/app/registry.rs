@@ -103,6 +103,10 @@ pub struct Change<T> {
     pub audit: AuditDetail,
     /// Further subjects that changed, beside those that the events name.
     pub subjects: Vec<SubjectId>,
+    /// What the log says of further people, when several are concerned.
+    further_audit: Vec<AuditDetail>,
+    /// Whether a repeat of the request is answered from memory.
+    is_remembered: bool,
 }
 
 impl<T> Change<T> {
@@ -113,7 +117,24 @@ impl<T> Change<T> {
             events: Vec::new(),
             audit,
             subjects: Vec::new(),
+            further_audit: Vec::new(),
+            is_remembered: true,
         }
+    }
+
+    /// A change that concerns several people, each with an entry of its own in the log.
+    pub fn of_many(value: T, mut audit: Vec<AuditDetail>) -> Self {
+        let last = audit.pop().unwrap_or_default();
+        Self {
+            further_audit: audit,
+            ..Self::new(value, last)
+        }
+    }
+
+    /// What was refused is kept and audited, but a repeat of the request is judged anew.
+    pub fn refused(mut self) -> Self {
+        self.is_remembered = false;
+        self
     }
 
     /// Adds an event.
@@ -294,6 +315,8 @@ pub(super) async fn record<T: Serialize>(
         events,
         audit,
         subjects,
+        further_audit,
+        is_remembered,
     } = change;
     let revision = match tx.emit(&events).await? {
         Some(revision) => revision,
@@ -319,13 +342,15 @@ pub(super) async fn record<T: Serialize>(
             tx.stamp_policy(version, revision).await?;
         }
     }
-    let audit = AuditDetail {
-        revision: revision.to_string(),
-        ..audit
-    };
-    tx.append_audit(call.caller.service.as_str(), call.action, &audit)
-        .await?;
-    if let Some(key) = request_key(call) {
+    for audit in further_audit.into_iter().chain([audit]) {
+        let audit = AuditDetail {
+            revision: revision.to_string(),
+            ..audit
+        };
+        tx.append_audit(call.caller.service.as_str(), call.action, &audit)
+            .await?;
+    }
+    if let Some(key) = request_key(call).filter(|_| is_remembered) {
         let response =
             serde_json::to_string(&value).map_err(|error| Error::Internal(error.to_string()))?;
         let answer = Remembered::of(tx, &call.canonical, response, revision);
@@ -346,7 +371,7 @@ fn request_key(call: &Call) -> Option<RequestKey> {
     })
 }
 
-async fn known_revision(session: &Session, wanted: Revision) -> Result<(), Error> {
+pub(super) async fn known_revision(session: &Session, wanted: Revision) -> Result<(), Error> {
     if session.last_revision().await? < wanted {
         Err(Error::RevisionUnknown)
     } else {

@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod caller;
 pub mod consent;
 pub mod decision;
+pub mod disclosure;
 pub mod event;
 pub mod id;
 pub mod identifier;

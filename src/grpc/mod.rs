@@ -4,6 +4,7 @@
 pub mod caller;
 pub mod layers;
 pub mod parse;
+pub mod render;
 pub mod scopes;
 pub mod server;
 pub mod status;

@@ -14,6 +14,8 @@ mod write_queue;
 
 pub mod audit;
 pub mod consent;
+pub mod decision;
+pub mod disclosure;
 pub mod event;
 pub mod idempotency;
 pub mod impact;

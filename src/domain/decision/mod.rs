@@ -14,6 +14,7 @@ mod trace;
 mod tests;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use self::category::Question;
 pub use self::{
@@ -28,7 +29,7 @@ use super::{
 };
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
     /// The data categories, in the order asked. One that is named twice is answered once.
     pub data_categories: Vec<DataCategory>,
@@ -42,7 +43,7 @@ pub struct Query {
 }
 
 /// The answer for one data category.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CategoryDecision {
     /// The data category.
     pub data_category: DataCategory,
@@ -65,7 +66,7 @@ pub struct CategoryDecision {
 }
 
 /// The answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// Yes, if it is yes for every data category asked for.
     pub effect: Effect,

@@ -1,5 +1,7 @@
 //! How an answer came about: every rule considered, in names, ids and words, never in content.
 
+use serde::{Deserialize, Serialize};
+
 use super::reason::DecisionReason as Reason;
 use crate::domain::{
     id::ItemId,
@@ -7,7 +9,7 @@ use crate::domain::{
 };
 
 /// One rule, considered for one candidate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceStep {
     /// The activity, once activities are considered.
     pub activity: Option<ActivityId>,

@@ -1,0 +1,286 @@
+//! Disclosures and the items that went with each.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::{
+    error::StoreError,
+    session::{Session, Tx},
+    vault::At,
+};
+use crate::domain::{
+    disclosure::{Disclosure, ExternalReference},
+    id::{DecisionId, DisclosureId, ItemId, SubjectId},
+    name::{DataCategory, Processor},
+};
+
+/// Rows of one statement: nine parameters each stay far below what either database binds at once.
+const ROWS_MAX: usize = 1_000;
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "disclosures")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub disclosure_id: Uuid,
+        pub purpose: String,
+        pub processor: String,
+        pub decision_id: Uuid,
+        pub external_reference_sealed: Option<Vec<u8>>,
+        pub occurred_at: i64,
+        pub recorded_at: i64,
+        pub recorded_by: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod item_row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "disclosed_items")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub disclosure_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub item_id: Uuid,
+        pub data_category: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+type Items = HashMap<DisclosureId, Vec<(ItemId, DataCategory)>>;
+
+impl Session {
+    /// A subject's disclosures, latest recorded first, `limit` at most. `processors`: only to these;
+    /// `before`: only those that come after this one in that order.
+    pub async fn list_disclosures(
+        &self,
+        subject: SubjectId,
+        processors: Option<&[Processor]>,
+        before: Option<(Timestamp, DisclosureId)>,
+        limit: u64,
+    ) -> Result<Vec<Disclosure>, StoreError> {
+        let mut query = row::Entity::find().filter(row::Column::SubjectId.eq(subject.0));
+        if let Some(processors) = processors {
+            let names = processors.iter().map(AsRef::<str>::as_ref);
+            query = query.filter(row::Column::Processor.is_in(names));
+        }
+        if let Some((recorded_at, id)) = before {
+            query = query.filter(earlier(recorded_at, id));
+        }
+        let rows = query
+            .order_by_desc(row::Column::RecordedAt)
+            .order_by_desc(row::Column::DisclosureId)
+            .limit(limit)
+            .all(self.connection()?)
+            .await?;
+        let mut items = self.disclosed_items(subject, &rows).await?;
+        let mut disclosures = Vec::with_capacity(rows.len());
+        for row in rows {
+            disclosures.push(self.disclosure(row, &mut items).await?);
+        }
+        Ok(disclosures)
+    }
+
+    async fn disclosed_items(
+        &self,
+        subject: SubjectId,
+        rows: &[row::Model],
+    ) -> Result<Items, StoreError> {
+        let mut items = Items::new();
+        for chunk in rows.chunks(ROWS_MAX) {
+            let ids = chunk.iter().map(|row| row.disclosure_id);
+            let rows = item_row::Entity::find()
+                .filter(item_row::Column::SubjectId.eq(subject.0))
+                .filter(item_row::Column::DisclosureId.is_in(ids))
+                .order_by_asc(item_row::Column::ItemId)
+                .all(self.connection()?)
+                .await?;
+            for row in rows {
+                let (disclosure_id, item) = disclosed_item(row)?;
+                items.entry(disclosure_id).or_default().push(item);
+            }
+        }
+        Ok(items)
+    }
+
+    async fn disclosure(
+        &self,
+        row: row::Model,
+        items: &mut Items,
+    ) -> Result<Disclosure, StoreError> {
+        let row::Model {
+            subject_id,
+            disclosure_id,
+            purpose,
+            processor,
+            decision_id,
+            external_reference_sealed,
+            occurred_at,
+            recorded_at,
+            recorded_by,
+        } = row;
+        let at = reference_at(SubjectId(subject_id), DisclosureId(disclosure_id));
+        let external_reference = match external_reference_sealed {
+            Some(sealed) => self.open_reference(at, &sealed).await?,
+            None => None,
+        };
+        Ok(Disclosure {
+            disclosure_id: DisclosureId(disclosure_id),
+            subject_id: SubjectId(subject_id),
+            items: items
+                .remove(&DisclosureId(disclosure_id))
+                .unwrap_or_default(),
+            purpose: name("disclosures", "purpose", disclosure_id, &purpose)?,
+            processor: name("disclosures", "processor", disclosure_id, &processor)?,
+            external_reference,
+            occurred_at: super::instant("disclosures", "occurred_at", disclosure_id, occurred_at)?,
+            recorded_at: super::instant("disclosures", "recorded_at", disclosure_id, recorded_at)?,
+            decision_id: DecisionId(decision_id),
+            recorded_by,
+        })
+    }
+
+    async fn open_reference(
+        &self,
+        at: At,
+        sealed: &[u8],
+    ) -> Result<Option<ExternalReference>, StoreError> {
+        let plain = self.open(at, sealed).await?;
+        let text = String::from_utf8(plain.to_vec()).map_err(|error| StoreError::Corrupt {
+            table: at.table,
+            column: at.column,
+            row: at.row.to_string(),
+            reason: error.utf8_error().to_string(),
+        })?;
+        Ok(ExternalReference::new(text))
+    }
+}
+
+impl Tx {
+    /// Records disclosures.
+    pub async fn insert_disclosures(
+        &mut self,
+        disclosures: &[Disclosure],
+    ) -> Result<(), StoreError> {
+        let mut rows = Vec::with_capacity(disclosures.len());
+        for disclosure in disclosures {
+            rows.push(self.disclosure_row(disclosure).await?);
+        }
+        let items: Vec<_> = disclosures.iter().flat_map(item_rows).collect();
+        for chunk in rows.chunks(ROWS_MAX) {
+            row::Entity::insert_many(chunk.iter().cloned())
+                .exec_without_returning(self.connection()?)
+                .await?;
+        }
+        for chunk in items.chunks(ROWS_MAX) {
+            item_row::Entity::insert_many(chunk.iter().cloned())
+                .exec_without_returning(self.connection()?)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn disclosure_row(
+        &self,
+        disclosure: &Disclosure,
+    ) -> Result<row::ActiveModel, StoreError> {
+        let at = reference_at(disclosure.subject_id, disclosure.disclosure_id);
+        let sealed = match &disclosure.external_reference {
+            Some(reference) => Some(self.seal(at, reference.expose().as_bytes()).await?),
+            None => None,
+        };
+        Ok(row::ActiveModel {
+            subject_id: Set(disclosure.subject_id.0),
+            disclosure_id: Set(disclosure.disclosure_id.0),
+            purpose: Set(disclosure.purpose.as_str().to_owned()),
+            processor: Set(disclosure.processor.as_str().to_owned()),
+            decision_id: Set(disclosure.decision_id.0),
+            external_reference_sealed: Set(sealed),
+            occurred_at: Set(disclosure.occurred_at.as_microsecond()),
+            recorded_at: Set(disclosure.recorded_at.as_microsecond()),
+            recorded_by: Set(disclosure.recorded_by.clone()),
+        })
+    }
+}
+
+fn item_rows(disclosure: &Disclosure) -> impl Iterator<Item = item_row::ActiveModel> {
+    disclosure
+        .items
+        .iter()
+        .map(|(item_id, data_category)| item_row::ActiveModel {
+            subject_id: Set(disclosure.subject_id.0),
+            disclosure_id: Set(disclosure.disclosure_id.0),
+            item_id: Set(item_id.0),
+            data_category: Set(data_category.as_str().to_owned()),
+        })
+}
+
+fn disclosed_item(
+    row: item_row::Model,
+) -> Result<(DisclosureId, (ItemId, DataCategory)), StoreError> {
+    let item_row::Model {
+        subject_id: _,
+        disclosure_id,
+        item_id,
+        data_category,
+    } = row;
+    let data_category = name("disclosed_items", "data_category", item_id, &data_category)?;
+    Ok((
+        DisclosureId(disclosure_id),
+        (ItemId(item_id), data_category),
+    ))
+}
+
+fn earlier(recorded_at: Timestamp, id: DisclosureId) -> Condition {
+    let recorded_at = recorded_at.as_microsecond();
+    Condition::any()
+        .add(row::Column::RecordedAt.lt(recorded_at))
+        .add(
+            Condition::all()
+                .add(row::Column::RecordedAt.eq(recorded_at))
+                .add(row::Column::DisclosureId.lt(id.0)),
+        )
+}
+
+fn reference_at(subject: SubjectId, disclosure: DisclosureId) -> At {
+    At {
+        table: "disclosures",
+        subject,
+        row: disclosure.0,
+        column: "external_reference_sealed",
+    }
+}
+
+fn name<N: std::str::FromStr<Err: std::fmt::Display>>(
+    table: &'static str,
+    column: &'static str,
+    row: uuid::Uuid,
+    text: &str,
+) -> Result<N, StoreError> {
+    text.parse().map_err(|error: N::Err| StoreError::Corrupt {
+        table,
+        column,
+        row: row.to_string(),
+        reason: error.to_string(),
+    })
+}
