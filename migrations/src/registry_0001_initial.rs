@@ -36,7 +36,7 @@ const UP: &[&str] = &[
         slot {uuid} NOT NULL,
         subject_id {uuid} NOT NULL,
         identifier_id {uuid} NOT NULL,
-        PRIMARY KEY (identifier_type, index_key, hash, slot)
+        PRIMARY KEY (hash, index_key, identifier_type, slot)
     )",
     "CREATE INDEX identifier_index_by_subject ON identifier_index (subject_id, identifier_id)",
     // Facts: memberships begin and end, nothing is overwritten.

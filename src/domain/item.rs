@@ -57,3 +57,110 @@ pub struct ItemState {
     /// What it may be used for; empty: whatever the policy says.
     pub purposes: Vec<Purpose>,
 }
+
+/// What tells several items of one category apart: an order number. It is personal data: it does
+/// not print.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct ItemKey(String);
+
+impl ItemKey {
+    /// Takes a key; the empty one is the key of an item that stands alone.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    /// The key itself, to be sealed or compared.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ItemKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ItemKey(…)")
+    }
+}
+
+/// An item with what it holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// What the decision sees.
+    pub state: ItemState,
+    /// What tells it from others of its category.
+    pub key: ItemKey,
+    /// What it holds; `None` when only the fact of collection is kept.
+    pub content: Option<Content>,
+}
+
+/// When an item came to be what it is: collected, or deleted after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastWord {
+    /// When its content was collected.
+    pub collected_at: Timestamp,
+    /// When it was deleted, if it was.
+    pub deleted_at: Option<Timestamp>,
+}
+
+impl LastWord {
+    /// Whether what was collected at `at` replaces it: the latest is live, of equals the one heard
+    /// of last. What was collected before a deletion stays deleted, however late it arrives.
+    pub fn yields_to(self, at: Timestamp) -> bool {
+        self.at() <= at
+    }
+
+    /// Whether it stands against the same item of another subject, when the two become one: the
+    /// later stands, and of equals the deleted one.
+    pub fn outlasts(self, other: Self) -> bool {
+        (self.at(), self.deleted_at.is_some()) >= (other.at(), other.deleted_at.is_some())
+    }
+
+    fn at(self) -> Timestamp {
+        self.deleted_at
+            .unwrap_or(self.collected_at)
+            .max(self.collected_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: i64) -> Timestamp {
+        Timestamp::from_second(hour * 3_600).unwrap()
+    }
+
+    fn word(collected: i64, deleted: Option<i64>) -> LastWord {
+        LastWord {
+            collected_at: at(collected),
+            deleted_at: deleted.map(at),
+        }
+    }
+
+    #[test]
+    fn the_latest_collection_is_live_and_of_equals_the_one_heard_of_last() {
+        assert!(word(2, None).yields_to(at(3)));
+        assert!(word(2, None).yields_to(at(2)));
+        assert!(!word(2, None).yields_to(at(1)));
+    }
+
+    #[test]
+    fn what_was_collected_before_a_deletion_stays_deleted() {
+        assert!(!word(1, Some(5)).yields_to(at(4)));
+        assert!(word(1, Some(5)).yields_to(at(6)));
+    }
+
+    #[test]
+    fn of_two_items_that_become_one_the_later_stands_and_of_equals_the_deleted_one() {
+        assert!(word(2, None).outlasts(word(1, None)));
+        assert!(!word(2, None).outlasts(word(1, Some(3))));
+        assert!(word(1, Some(3)).outlasts(word(3, None)));
+        assert!(!word(3, None).outlasts(word(1, Some(3))));
+    }
+
+    #[test]
+    fn neither_content_nor_key_prints() {
+        let item = (ItemKey::new("order-4711"), Content::Text("anna".into()));
+        let printed = format!("{item:?}");
+        assert!(!printed.contains("4711") && !printed.contains("anna"));
+    }
+}

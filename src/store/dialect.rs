@@ -16,6 +16,8 @@ use super::error::StoreError;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that read a SQLite file side by side.
 const SQLITE_READERS: u32 = 4;
+/// Locks that one statement takes.
+const LOCKS_MAX: usize = 500;
 /// The advisory lock under which the schema is migrated: one migrator at a time.
 const MIGRATION_LOCK: i64 = 0x7064_725f_6d69_6772;
 
@@ -147,6 +149,29 @@ impl Dialect {
                 DbBackend::Postgres,
                 "SELECT pg_advisory_xact_lock($1)",
                 [key.into()],
+            );
+            connection.execute_raw(sql).await?;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::lock`], for every one of `keys` in their order.
+    pub(super) async fn lock_all(
+        self,
+        connection: &impl ConnectionTrait,
+        keys: &[i64],
+    ) -> Result<(), StoreError> {
+        if self == Self::Sqlite {
+            return Ok(());
+        }
+        for keys in keys.chunks(LOCKS_MAX) {
+            let calls: Vec<_> = (1..=keys.len())
+                .map(|place| format!("pg_advisory_xact_lock(${place})"))
+                .collect();
+            let sql = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                format!("SELECT {}", calls.join(", ")),
+                keys.iter().map(|key| (*key).into()),
             );
             connection.execute_raw(sql).await?;
         }

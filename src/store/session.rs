@@ -113,6 +113,11 @@ impl Tx {
         self.dialect.lock(self.connection()?, key).await
     }
 
+    /// As [`Self::lock`], for every one of `keys` in their order.
+    pub(super) async fn lock_all(&self, keys: &[i64]) -> Result<(), StoreError> {
+        self.dialect.lock_all(self.connection()?, keys).await
+    }
+
     /// Holds `key` if nobody else does; says whether.
     pub(super) async fn try_lock(&self, key: i64) -> Result<bool, StoreError> {
         self.dialect.try_lock(self.connection()?, key).await
