@@ -7,6 +7,7 @@ pub mod event;
 pub mod page;
 pub mod policy;
 pub mod registry;
+mod resolve;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod upkeep;
