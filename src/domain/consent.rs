@@ -4,8 +4,11 @@
 //! they turn out to be one person's, `statement` is what a caller reports.
 
 pub mod fold;
+pub mod form;
 pub mod merge;
+pub mod receipt;
 pub mod statement;
+pub mod withdrawal;
 
 use std::fmt;
 

@@ -29,6 +29,7 @@ pub mod objection;
 pub mod policy;
 pub mod restriction;
 pub mod subject;
+pub mod withdrawal_token;
 
 pub use dialect::Dialect;
 pub use error::{StoreError, WriteError};

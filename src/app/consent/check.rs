@@ -116,6 +116,52 @@ impl<'a> Check<'a> {
         Ok(shown.map(|policy| &**policy))
     }
 
+    /// The version that a withdrawal is kept under: as [`Self::version_shown`], but the first version
+    /// speaks for the time before it. Taking consent back never fails for want of a policy.
+    pub(super) fn version_spoken_of(
+        &mut self,
+        evidence: &StatedEvidence,
+        occurred_at: Timestamp,
+    ) -> Result<Option<&'a CompiledPolicy>, Error> {
+        let policies = self.policies;
+        if evidence.policy_version.is_none() && policies.in_force(occurred_at).is_none() {
+            let first = policies.versions().first();
+            return first
+                .map(|first| Some(&**first))
+                .ok_or(Error::NotFound(Missing::Policy));
+        }
+        self.version_shown(evidence, occurred_at)
+    }
+
+    /// That each purpose is one of some published version: consent can be taken back for what the
+    /// policy no longer names.
+    pub(super) fn purposes_ever_known(&mut self, purposes: &[Purpose]) {
+        let unknown = |one: &Purpose| !self.any_version(|policy| policy.purpose(one).is_some());
+        let unknown = indexes(purposes, unknown);
+        for index in unknown {
+            self.refuse(
+                &format!("purposes[{index}]"),
+                "is no purpose of any published policy version",
+            );
+        }
+    }
+
+    /// That each processor is one of some published version.
+    pub(super) fn processors_ever_known(&mut self, processors: &[Processor]) {
+        let unknown = |one: &Processor| !self.any_version(|policy| policy.processor(one).is_some());
+        let unknown = indexes(processors, unknown);
+        for index in unknown {
+            self.refuse(
+                &format!("processors[{index}]"),
+                "is no processor of any published policy version",
+            );
+        }
+    }
+
+    fn any_version(&self, has: impl Fn(&CompiledPolicy) -> bool) -> bool {
+        self.policies.versions().iter().any(|policy| has(policy))
+    }
+
     fn path(&self, field: &str) -> String {
         if self.prefix.is_empty() {
             field.to_owned()
@@ -123,4 +169,9 @@ impl<'a> Check<'a> {
             format!("{}.{field}", self.prefix)
         }
     }
+}
+
+fn indexes<N>(names: &[N], which: impl Fn(&N) -> bool) -> Vec<usize> {
+    let indexed = names.iter().enumerate().filter(|(_, name)| which(name));
+    indexed.map(|(index, _)| index).collect()
 }
