@@ -4,7 +4,7 @@
 use std::{
     fs, io,
     io::Write,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -159,7 +159,11 @@ fn create_key(path: &Path) -> Result<(), DevIssuerError> {
     let pkcs8 = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new());
     let pkcs8 = pkcs8.map_err(|_| DevIssuerError::Key)?;
     let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory).map_err(|source| at(directory, source))?;
+    let created = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory);
+    created.map_err(|source| at(directory, source))?;
     let mut options = fs::OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(path);
     let mut file = file.map_err(|source| at(path, source))?;

@@ -206,7 +206,10 @@ async fn a_good_token_of_each_algorithm_makes_its_caller() {
     for signer in &signers {
         let caller = scene.verify(&signer.sign(&claims())).await.unwrap();
         assert_eq!(caller.service.as_str(), "checkout");
-        assert_eq!(caller.expires_at.map(Timestamp::as_second), Some(seconds(60)));
+        assert_eq!(
+            caller.expires_at.map(Timestamp::as_second),
+            Some(seconds(60))
+        );
         assert!(caller.has(Scope::Check) && caller.has(Scope::Disclose));
         assert!(!caller.has(Scope::RecordsRead));
         assert!(caller.may_speak_for_source(&"shop".parse().unwrap()));

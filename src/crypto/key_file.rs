@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::Write,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -21,9 +21,11 @@ use super::{
 /// Largest key file, in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Writes a new file with one new key; an existing file is never overwritten.
+/// Writes a new file with one new key, and its directory if need be; an existing file is never
+/// overwritten.
 pub fn create(path: &Path, entropy: &dyn Entropy) -> Result<KeyId, String> {
     let (id, line) = new_line(1, entropy).map_err(|problem| at(path, &problem))?;
+    create_directory(directory_of(path))?;
     write_new(path, &line)?;
     Ok(id)
 }
@@ -198,12 +200,24 @@ fn write_new(path: &Path, lines: &str) -> Result<(), String> {
 }
 
 fn sync_directory(path: &Path) -> Result<(), String> {
+    let directory = directory_of(path);
+    let synced = fs::File::open(directory).and_then(|opened| opened.sync_all());
+    synced.map_err(|error| at(directory, &format!("cannot be synced: {error}")))
+}
+
+fn create_directory(directory: &Path) -> Result<(), String> {
+    let created = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory);
+    created.map_err(|error| at(directory, &format!("cannot be created: {error}")))
+}
+
+fn directory_of(path: &Path) -> &Path {
     let named = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    let directory = named.unwrap_or(Path::new("."));
-    let synced = fs::File::open(directory).and_then(|opened| opened.sync_all());
-    synced.map_err(|error| at(directory, &format!("cannot be synced: {error}")))
+    named.unwrap_or(Path::new("."))
 }
 
 fn at(path: &Path, problem: &str) -> String {
@@ -281,6 +295,17 @@ mod tests {
                 "{mode:o}: {found}"
             );
         }
+    }
+
+    #[test]
+    fn a_missing_directory_is_created_for_its_owner_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path().join("dev").join("keys");
+        create(&keys.join("a.keys"), &SystemEntropy).unwrap();
+        assert_eq!(
+            fs::metadata(&keys).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
     }
 
     #[test]
