@@ -66,6 +66,15 @@ impl DatabaseUrl {
         Ok(Self(format!("sqlite://{escaped}?mode=rwc")))
     }
 
+    /// The address of a PostgreSQL database.
+    pub fn of_postgres(url: &str) -> Result<Self, String> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Ok(Self(url.to_owned()))
+        } else {
+            Err("the address must begin with postgres://".to_owned())
+        }
+    }
+
     pub(super) fn read(section: &mut Section<'_>, key: &'static str) -> Option<Self> {
         let text = section.text(key)?;
         let known = ["sqlite:", "postgres://", "postgresql://"];

@@ -1,0 +1,194 @@
+//! The composition root: the one place that knows every floor and puts the parts together.
+
+use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+
+use anyhow::{Context, Result};
+use tonic::{service::Routes, transport::server::TcpIncoming};
+
+use crate::{
+    app::Registry,
+    auth::{AuthError, TokenVerifier},
+    config::{Config, DatabaseUrl, Keys, LogFormat, Server, Tls},
+    crypto::{
+        entropy::SystemEntropy,
+        keyring::{KeyFiles, KeyRing},
+    },
+    grpc::{
+        layers::{auth::Authenticate, envelope::CallLimits},
+        server::{ServerOptions, TlsIdentity, listen, serve},
+        status::Failure,
+    },
+    proto::v1::ErrorReason,
+    runtime::{
+        clock::{Clock, SystemClock},
+        ids::SystemIds,
+        lifecycle::Lifecycle,
+        telemetry,
+    },
+    store::{Secrets, Store, StoreOptions, TimeSource},
+    workers,
+};
+
+/// The name that the keys' own SQLite file gets beside the data's, when none is configured.
+const KEYS_FILE_SUFFIX: &str = "-keys";
+
+/// A server whose port is bound and whose parts are in place.
+pub struct Assembled {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its use cases.
+    pub registry: Registry,
+    /// Its life.
+    pub lifecycle: Lifecycle,
+    incoming: TcpIncoming,
+    authenticate: Authenticate,
+    options: ServerOptions,
+}
+
+/// Starts logging as configured.
+pub fn start_logging(config: &Config) -> Result<()> {
+    let format = match config.log.format {
+        LogFormat::Json => telemetry::LogFormat::Json,
+        LogFormat::Human => telemetry::LogFormat::Human,
+    };
+    Ok(telemetry::start(format, config.log.level.as_str())?)
+}
+
+/// Where the key files lie.
+pub fn key_files(keys: &Keys) -> KeyFiles {
+    KeyFiles {
+        encryption: keys.encryption_file.clone(),
+        index: keys.index_file.clone(),
+        secret: keys.secret_file.clone(),
+    }
+}
+
+/// Opens the store with the configured keys. The schema is neither changed nor checked.
+pub async fn open_store(config: &Config, time_source: TimeSource) -> Result<Store> {
+    let key_ring = KeyRing::load(&key_files(&config.keys)).context("the key ring")?;
+    let url = config.database.url.expose().to_owned();
+    let options = StoreOptions {
+        keys_url: keys_url(config),
+        url,
+        connections_max: config.database.max_connections,
+        time_source,
+        secrets: Secrets {
+            key_ring,
+            entropy: Arc::new(SystemEntropy),
+            ids: Arc::new(SystemIds),
+        },
+    };
+    Store::open(options).await.context("the database")
+}
+
+/// The configured database of the keys; else the data's own server, or a file beside the data's file
+/// (one SQLite file has one writer, and a key is durable before the data's commit).
+fn keys_url(config: &Config) -> String {
+    if let Some(url) = &config.keys.url {
+        return url.expose().to_owned();
+    }
+    let url = config.database.url.expose();
+    if !url.starts_with("sqlite:") {
+        return url.to_owned();
+    }
+    match url.split_once('?') {
+        Some((path, query)) => format!("{path}{KEYS_FILE_SUFFIX}?{query}"),
+        None => format!("{url}{KEYS_FILE_SUFFIX}"),
+    }
+}
+
+/// Puts a server together and binds its port: what cannot work fails here, before anyone calls.
+pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> Result<Assembled> {
+    let lifecycle = Lifecycle::new(config.server.stop_deadline);
+    let verifier = TokenVerifier::open(&config.auth, clock.clone()).await;
+    let verifier = Arc::new(verifier.context("the issuer's keys")?);
+    lifecycle.spawn("jwks", verifier.jwks().keep_fresh(lifecycle.soft()));
+    let registry = Registry::new(Arc::new(store), clock.clone(), lifecycle.soft());
+    workers::start(&lifecycle, &registry);
+    let options = server_options(&config.server)?;
+    let address = config.server.listen;
+    let incoming = listen(address).with_context(|| format!("listening on {address}"))?;
+    Ok(Assembled {
+        address: incoming.local_addr()?,
+        registry,
+        lifecycle,
+        incoming,
+        authenticate: authenticate(verifier, clock),
+        options,
+    })
+}
+
+impl Assembled {
+    /// Serves until a signal, [`Lifecycle::stop`], or the death of a worker.
+    pub async fn run(self) -> Result<()> {
+        let stop = self.lifecycle.soft();
+        let routes = routes(&self.registry);
+        let (incoming, authenticate, options) = (self.incoming, self.authenticate, self.options);
+        self.lifecycle.spawn("server", async move {
+            serve(incoming, routes, authenticate, options, stop)
+                .await
+                .map_err(|error| Arc::new(error) as _)
+        });
+        Ok(self.lifecycle.run_until_stopped().await?)
+    }
+}
+
+/// Every service of the registry.
+pub fn routes(_registry: &Registry) -> Routes {
+    Routes::default()
+}
+
+fn authenticate(verifier: Arc<TokenVerifier>, clock: Arc<dyn Clock>) -> Authenticate {
+    Arc::new(move |header| {
+        let (verifier, now) = (verifier.clone(), clock.now());
+        Box::pin(async move {
+            let caller = verifier.verify(header.as_deref(), now).await;
+            caller.map(Arc::new).map_err(refusal)
+        })
+    })
+}
+
+fn refusal(error: AuthError) -> Failure {
+    let reason = match error {
+        AuthError::TokenMissing => ErrorReason::TokenMissing,
+        AuthError::TokenInvalid(_) => ErrorReason::TokenInvalid,
+        AuthError::TokenExpired => ErrorReason::TokenExpired,
+    };
+    Failure::new(reason, error.to_string())
+}
+
+fn server_options(server: &Server) -> Result<ServerOptions> {
+    let tls = match &server.tls {
+        Tls::Files { certificate, key } => Some(TlsIdentity {
+            certificates: read(certificate)?,
+            key: read(key)?,
+        }),
+        Tls::EndsInFront | Tls::Development => None,
+    };
+    let defaults = ServerOptions::default();
+    let calls_max = server.concurrent_requests_max as usize;
+    let limits = CallLimits {
+        calls_max,
+        streams_max: calls_max,
+        call_timeout: server.request_timeout,
+    };
+    Ok(ServerOptions {
+        tls,
+        limits,
+        ..defaults
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| path.display().to_string())
+}
+
+/// The clock of the deployment.
+pub fn system_clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// Whether the data lies in an embedded file.
+pub fn is_embedded(url: &DatabaseUrl) -> bool {
+    url.expose().starts_with("sqlite:")
+}

@@ -1,0 +1,204 @@
+//! A server of a test's own: real gRPC on a loopback port, real tokens, a real database, and a clock
+//! that the test moves. Dropping it stops it.
+
+pub mod client;
+pub mod status;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use registry::{
+    app::Registry,
+    auth::dev_issuer::{DevIssuer, Grant},
+    cli::{
+        compose::{self, Assembled},
+        development,
+    },
+    config::{Config, DatabaseUrl},
+    domain::caller::Scope,
+    runtime::{
+        clock::{Clock, TestClock},
+        lifecycle::Lifecycle,
+    },
+    store::TimeSource,
+};
+use tempfile::TempDir;
+
+pub use client::Clients;
+
+/// Where the clock of every test stands at first.
+pub const START: &str = "2026-06-01T12:00:00Z";
+
+/// Runs a test on SQLite and on PostgreSQL: `on_both! { async fn a_sentence(server: TestServer) {…} }`.
+#[macro_export]
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($server:ident: TestServer) $body:block)*) => {$(
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn run($server: $crate::harness::TestServer) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                run($crate::harness::TestServer::on_sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                run($crate::harness::TestServer::on_postgres().await).await;
+            }
+        }
+    )*};
+}
+
+/// A running server.
+pub struct TestServer {
+    /// Its clock: stands until the test moves it.
+    pub clock: Arc<TestClock>,
+    /// Its use cases, for what no RPC does: planning faults, asking for upkeep.
+    pub registry: Registry,
+    /// Its files: keys, tokens, and the databases of SQLite.
+    pub dir: Arc<TempDir>,
+    /// What it was configured with.
+    pub config: Config,
+    address: String,
+    issuer: Arc<DevIssuer>,
+    lifecycle: Lifecycle,
+}
+
+impl TestServer {
+    /// A server on an SQLite file of its own, with the example policy.
+    pub async fn on_sqlite() -> Self {
+        Self::start(new_dir(), None, clock()).await
+    }
+
+    /// A server on a PostgreSQL database of its own, with the example policy.
+    pub async fn on_postgres() -> Self {
+        let url = crate::postgres::create_database().await;
+        Self::start(new_dir(), Some(url), clock()).await
+    }
+
+    /// Another replica on the same database, with the same keys and the same clock.
+    pub async fn replica(&self) -> Self {
+        let url = self.config.database.url.expose().to_owned();
+        assert!(url.starts_with("postgres"), "SQLite has one process");
+        Self::start(self.dir.clone(), Some(url), self.clock.clone()).await
+    }
+
+    async fn start(dir: Arc<TempDir>, postgres: Option<String>, clock: Arc<TestClock>) -> Self {
+        let listen = "127.0.0.1:0".parse().expect("an address");
+        let mut config =
+            development::prepare(dir.path(), listen, &*clock).expect("a development configuration");
+        if let Some(url) = postgres {
+            config.database.url = DatabaseUrl::of_postgres(&url).expect("a URL");
+            config.keys.url = None;
+        }
+        let store = compose::open_store(&config, TimeSource::Caller)
+            .await
+            .expect("the store opens");
+        store.migrate().await.expect("the schema is made");
+        let assembled = compose::assemble(&config, store, clock.clone() as Arc<dyn Clock>)
+            .await
+            .expect("the server is put together");
+        development::publish_example(&assembled.registry)
+            .await
+            .expect("the example is published");
+        let issuer = DevIssuer::open(&config.auth).expect("the issuer was made");
+        Self::run(assembled, config, dir, clock, issuer)
+    }
+
+    fn run(
+        assembled: Assembled,
+        config: Config,
+        dir: Arc<TempDir>,
+        clock: Arc<TestClock>,
+        issuer: DevIssuer,
+    ) -> Self {
+        let server = Self {
+            clock,
+            registry: assembled.registry.clone(),
+            dir,
+            config,
+            address: format!("http://{}", assembled.address),
+            issuer: Arc::new(issuer),
+            lifecycle: assembled.lifecycle.clone(),
+        };
+        tokio::spawn(async move { assembled.run().await.expect("the server ends when asked") });
+        server
+    }
+
+    /// Where it listens, as a URL.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Now, by its clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Clients whose token permits everything.
+    pub async fn admin(&self) -> Clients {
+        self.clients(&self.token(&Grant::everything("admin", Duration::from_hours(24))))
+            .await
+    }
+
+    /// Clients of a service whose token has these scopes and every claim.
+    pub async fn service(&self, name: &str, scopes: &[Scope]) -> Clients {
+        let grant = Grant {
+            scopes: scopes.to_vec(),
+            ..Grant::everything(name, Duration::from_hours(24))
+        };
+        self.clients(&self.token(&grant)).await
+    }
+
+    /// Clients with this token.
+    pub async fn clients(&self, token: &str) -> Clients {
+        Clients::connect(&self.address, token).await
+    }
+
+    /// A token that counts from now on.
+    pub fn token(&self, grant: &Grant) -> String {
+        self.issuer
+            .mint(grant, self.now())
+            .expect("the grant is good")
+    }
+
+    /// Asks it to stop.
+    pub fn stop(&self) {
+        self.lifecycle.stop();
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn new_dir() -> Arc<TempDir> {
+    Arc::new(TempDir::new().expect("a temporary directory"))
+}
+
+fn clock() -> Arc<TestClock> {
+    Arc::new(TestClock::at(START.parse().expect("an instant")))
+}
+
+/// Every file below the server's directory, for searches.
+pub fn files_below(dir: &std::path::Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut pending = vec![dir.to_owned()];
+    while let Some(next) = pending.pop() {
+        for entry in std::fs::read_dir(next).expect("the directory is readable") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                pending.push(path)
+            } else {
+                files.push(path)
+            }
+        }
+    }
+    files
+}

@@ -1,0 +1,7 @@
+//! The registry as its users meet it: over gRPC, with tokens, on both databases.
+
+mod harness;
+#[path = "../postgres/mod.rs"]
+mod postgres;
+
+mod server;
