@@ -134,7 +134,7 @@ pub(super) fn render(decision: &Decision) -> String {
             step.data_category,
             step.activity,
             reason(step.rule()),
-            step.detail
+            step.subject_category
         ));
     }
     text
