@@ -310,57 +310,78 @@ pub(super) async fn record<T: Serialize>(
     call: &Call,
     change: Change<T>,
 ) -> Result<Written<T>, Error> {
-    let Change {
-        value,
-        events,
-        audit,
-        subjects,
-        further_audit,
-        is_remembered,
-    } = change;
-    let revision = match tx.emit(&events).await? {
-        Some(revision) => revision,
-        None => tx.last_revision().await?,
+    let written = record_all(tx, vec![(call.clone(), change)]).await?;
+    written
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::Internal("a change was not recorded".into()))
+}
+
+/// As [`record`], for changes of one caller and action that share the transaction, and with it the
+/// state that they lead to.
+pub(super) async fn record_all<T: Serialize>(
+    tx: &mut Tx,
+    changes: Vec<(Call, Change<T>)>,
+) -> Result<Vec<Written<T>>, Error> {
+    let Some((Call { caller, action, .. }, _)) = changes.first() else {
+        return Ok(Vec::new());
     };
-    let mut changed: Vec<_> = events
-        .iter()
-        .filter_map(|event| event.subject_id)
-        .chain(subjects)
-        .collect();
-    changed.sort_unstable();
-    changed.dedup();
-    if !events.is_empty() {
-        for subject in changed {
-            tx.stamp_subject(subject, revision).await?;
+    let (caller, action) = (caller.clone(), *action);
+    let (mut events, mut subjects, mut audit) = (Vec::new(), Vec::new(), Vec::new());
+    let mut values = Vec::with_capacity(changes.len());
+    for (call, change) in changes {
+        events.extend(change.events);
+        subjects.extend(change.subjects);
+        audit.extend(change.further_audit);
+        audit.push(change.audit);
+        values.push((call, change.value, change.is_remembered));
+    }
+    let revision = publish(tx, &events, subjects).await?;
+    for detail in &mut audit {
+        detail.revision = revision.to_string();
+    }
+    tx.append_audit(caller.service.as_str(), action, &audit)
+        .await?;
+    let mut answers = Vec::new();
+    for (call, value, is_remembered) in &values {
+        if let Some(key) = request_key(call).filter(|_| *is_remembered) {
+            let response =
+                serde_json::to_string(value).map_err(|error| Error::Internal(error.to_string()))?;
+            let answer = Remembered::of(tx, &call.canonical, response, revision);
+            answers.push((key, answer));
         }
     }
-    for event in events
-        .iter()
-        .filter(|event| event.kind == EventKind::PolicyPublished)
-    {
-        if let Some(version) = &event.policy_version {
-            tx.stamp_policy(version, revision).await?;
-        }
-    }
-    for audit in further_audit.into_iter().chain([audit]) {
-        let audit = AuditDetail {
-            revision: revision.to_string(),
-            ..audit
-        };
-        tx.append_audit(call.caller.service.as_str(), call.action, &audit)
-            .await?;
-    }
-    if let Some(key) = request_key(call).filter(|_| is_remembered) {
-        let response =
-            serde_json::to_string(&value).map_err(|error| Error::Internal(error.to_string()))?;
-        let answer = Remembered::of(tx, &call.canonical, response, revision);
-        tx.remember(&key, &answer).await?;
-    }
-    Ok(Written {
+    tx.remember(&answers).await?;
+    let written = values.into_iter().map(|(_, value, _)| Written {
         value,
         revision,
         replayed: false,
-    })
+    });
+    Ok(written.collect())
+}
+
+/// Writes the events and stamps what changed with the state that they make.
+async fn publish(
+    tx: &mut Tx,
+    events: &[Event],
+    subjects: Vec<SubjectId>,
+) -> Result<Revision, Error> {
+    let Some(revision) = tx.emit(events).await? else {
+        return Ok(tx.last_revision().await?);
+    };
+    let named = events.iter().filter_map(|event| event.subject_id);
+    let mut changed: Vec<_> = named.chain(subjects).collect();
+    changed.sort_unstable();
+    changed.dedup();
+    tx.stamp_subjects(&changed, revision).await?;
+    for event in events {
+        if event.kind == EventKind::PolicyPublished
+            && let Some(version) = &event.policy_version
+        {
+            tx.stamp_policy(version, revision).await?;
+        }
+    }
+    Ok(revision)
 }
 
 fn request_key(call: &Call) -> Option<RequestKey> {

@@ -40,6 +40,11 @@ impl Violations {
             }));
     }
 
+    /// Adds another list as it stands.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

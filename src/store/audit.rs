@@ -128,16 +128,29 @@ impl Session {
 }
 
 impl Tx {
-    /// Appends an entry.
+    /// Appends entries, in order.
     pub async fn append_audit(
         &mut self,
         caller: &str,
         action: Action,
-        detail: &AuditDetail,
+        details: &[AuditDetail],
     ) -> Result<(), StoreError> {
+        let rows = details
+            .iter()
+            .map(|detail| self.audit_row(caller, action, detail));
+        let rows = rows.collect::<Result<_, _>>()?;
+        self.insert_rows(rows).await
+    }
+
+    fn audit_row(
+        &self,
+        caller: &str,
+        action: Action,
+        detail: &AuditDetail,
+    ) -> Result<row::ActiveModel, StoreError> {
         let document = serde_json::to_string(detail)
             .map_err(|error| StoreError::Internal(error.to_string()))?;
-        let entry = row::ActiveModel {
+        Ok(row::ActiveModel {
             seq: NotSet,
             audit_id: Set(self.vault.new_id(self.now())),
             at: Set(self.now().as_microsecond()),
@@ -148,11 +161,7 @@ impl Tx {
                 .map(|id| self.vault.pseudonym(id).to_vec())),
             data_categories: Set(name_list::write(&detail.data_categories)),
             document: Set(document),
-        };
-        row::Entity::insert(entry)
-            .exec_without_returning(self.connection()?)
-            .await?;
-        Ok(())
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use sea_orm::{
 use super::{
     error::StoreError,
     name_list,
+    rows::ROWS_MAX,
     session::{Session, Tx},
 };
 use crate::domain::{
@@ -139,14 +140,18 @@ impl Session {
 impl Tx {
     /// Writes the events, in order; returns the state that the last one makes.
     pub async fn emit(&mut self, events: &[Event]) -> Result<Option<Revision>, StoreError> {
-        let mut revision = None;
-        for event in events {
-            let inserted = row::Entity::insert(self.event_row(event)?)
-                .exec(self.connection()?)
+        let mut last = None;
+        for events in events.chunks(ROWS_MAX) {
+            let rows: Vec<_> = events
+                .iter()
+                .map(|event| self.event_row(event))
+                .collect::<Result<_, _>>()?;
+            let keys = row::Entity::insert_many(rows)
+                .exec_with_returning_keys(self.connection()?)
                 .await?;
-            revision = Some(Revision::after_event(inserted.last_insert_id));
+            last = last.max(keys.into_iter().max());
         }
-        Ok(revision)
+        Ok(last.map(Revision::after_event))
     }
 
     fn event_row(&self, event: &Event) -> Result<row::ActiveModel, StoreError> {

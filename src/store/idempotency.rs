@@ -1,11 +1,14 @@
 //! What was answered to which `request_id`: committed successes only, as ids and a revision.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
 use uuid::Uuid;
 
 use super::{
     error::StoreError,
+    rows::KEYS_MAX,
     session::{Session, Tx},
 };
 use crate::domain::{audit::Action, revision::Revision};
@@ -93,38 +96,42 @@ impl Tx {
     ) -> Result<Option<Remembered>, StoreError> {
         self.lock(super::lock_key(key.request_id.as_bytes()))
             .await?;
-        let found = row::Entity::find_by_id((
-            key.caller.clone(),
-            key.action.name().to_owned(),
-            key.request_id,
-        ))
-        .one(self.connection()?)
-        .await?;
-        let oldest = oldest_remembered(self.now());
-        Ok(found
-            .filter(|row| row.created_at > oldest)
-            .map(|row| Remembered {
-                fingerprint: row.fingerprint,
-                response: row.response,
-                revision: Revision::after_event(row.revision),
-            }))
+        let mut found = self
+            .list_remembered(&key.caller, key.action, &[key.request_id])
+            .await?;
+        Ok(found.remove(&key.request_id))
     }
 
-    /// Remembers an answer.
+    /// What was answered to these requests. Who asks has made duplicates wait.
+    pub async fn list_remembered(
+        &mut self,
+        caller: &str,
+        action: Action,
+        requests: &[Uuid],
+    ) -> Result<HashMap<Uuid, Remembered>, StoreError> {
+        let mut remembered = HashMap::new();
+        for requests in requests.chunks(KEYS_MAX) {
+            let rows = row::Entity::find()
+                .filter(row::Column::Caller.eq(caller))
+                .filter(row::Column::Action.eq(action.name()))
+                .filter(row::Column::RequestId.is_in(requests.iter().copied()))
+                .filter(row::Column::CreatedAt.gt(oldest_remembered(self.now())))
+                .all(self.connection()?)
+                .await?;
+            remembered.extend(
+                rows.into_iter()
+                    .map(|row| (row.request_id, Remembered::from(row))),
+            );
+        }
+        Ok(remembered)
+    }
+
+    /// Remembers answers. One that is too old to count may still be in the way: it is replaced.
     pub async fn remember(
         &mut self,
-        key: &RequestKey,
-        answer: &Remembered,
+        answers: &[(RequestKey, Remembered)],
     ) -> Result<(), StoreError> {
-        // One that is too old to count may still be in the way.
-        row::Entity::delete_by_id((
-            key.caller.clone(),
-            key.action.name().to_owned(),
-            key.request_id,
-        ))
-        .exec(self.connection()?)
-        .await?;
-        let row = row::ActiveModel {
+        let rows = answers.iter().map(|(key, answer)| row::ActiveModel {
             caller: Set(key.caller.clone()),
             action: Set(key.action.name().to_owned()),
             request_id: Set(key.request_id),
@@ -132,11 +139,21 @@ impl Tx {
             response: Set(answer.response.clone()),
             revision: Set(answer.revision.last_event()),
             created_at: Set(self.now().as_microsecond()),
-        };
-        row::Entity::insert(row)
-            .exec_without_returning(self.connection()?)
-            .await?;
-        Ok(())
+        });
+        let rows = rows.collect();
+        let replace = OnConflict::columns([
+            row::Column::Caller,
+            row::Column::Action,
+            row::Column::RequestId,
+        ])
+        .update_columns([
+            row::Column::Fingerprint,
+            row::Column::Response,
+            row::Column::Revision,
+            row::Column::CreatedAt,
+        ])
+        .to_owned();
+        self.put_rows(rows, &replace).await
     }
 
     /// Forgets answers that are too old to count. Returns how many.
@@ -146,6 +163,25 @@ impl Tx {
             .exec(self.connection()?)
             .await?;
         Ok(deleted.rows_affected)
+    }
+}
+
+impl From<row::Model> for Remembered {
+    fn from(row: row::Model) -> Self {
+        let row::Model {
+            caller: _,
+            action: _,
+            request_id: _,
+            fingerprint,
+            response,
+            revision,
+            created_at: _,
+        } = row;
+        Self {
+            fingerprint,
+            response,
+            revision: Revision::after_event(revision),
+        }
     }
 }
 

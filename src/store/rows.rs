@@ -7,7 +7,7 @@ use sea_orm::{ActiveModelTrait, EntityTrait, sea_query::OnConflict};
 use super::{error::StoreError, session::Tx};
 
 /// Rows of one statement. SQLite binds 32,766 values at most, and no table has 60 columns.
-const ROWS_MAX: usize = 500;
+pub(super) const ROWS_MAX: usize = 500;
 /// Keys that one statement looks for.
 pub(super) const KEYS_MAX: usize = 5_000;
 

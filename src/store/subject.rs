@@ -1,5 +1,7 @@
 //! Subjects: made, locked, resolved, merged away.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use sea_orm::{
     ActiveValue::Set,
@@ -9,6 +11,7 @@ use sea_orm::{
 
 use super::{
     error::StoreError,
+    rows::KEYS_MAX,
     session::{Session, Tx},
 };
 use crate::domain::{id::SubjectId, revision::Revision};
@@ -105,27 +108,51 @@ impl Session {
 }
 
 impl Tx {
-    /// Makes a subject; its key is durable before this returns.
-    pub async fn create_subject(&mut self) -> Result<SubjectRecord, StoreError> {
-        let now = self.now();
-        let subject_id = self.new_subject_key().await?;
-        let row = row::ActiveModel {
-            subject_id: Set(subject_id.0),
-            created_at: Set(now.as_microsecond()),
+    /// The id of a subject to be made; its key is durable before this returns. Without
+    /// [`Tx::insert_subjects`] nothing comes of it, and the key is swept.
+    pub async fn reserve_subject(&mut self) -> Result<SubjectId, StoreError> {
+        self.new_subject_key().await
+    }
+
+    /// Makes the subjects whose ids were reserved.
+    pub async fn insert_subjects(&mut self, reserved: &[SubjectId]) -> Result<(), StoreError> {
+        let rows = reserved.iter().map(|subject| row::ActiveModel {
+            subject_id: Set(subject.0),
+            created_at: Set(self.now().as_microsecond()),
             revision: Set(0),
             merged_into: Set(None),
             erased_at: Set(None),
-        };
-        row::Entity::insert(row)
-            .exec_without_returning(self.connection()?)
-            .await?;
-        Ok(SubjectRecord {
-            subject_id,
-            created_at: now,
-            revision: Revision::default(),
-            merged_into: None,
-            erased_at: None,
-        })
+        });
+        let rows = rows.collect();
+        self.insert_rows(rows).await
+    }
+
+    /// As [`Tx::lock_subject`], for many at once: where each id leads. Unknown ones are left out.
+    pub async fn lock_subjects(
+        &mut self,
+        ids: &[SubjectId],
+    ) -> Result<HashMap<SubjectId, SubjectRecord>, StoreError> {
+        let mut held = HashMap::with_capacity(ids.len());
+        for ids in ids.chunks(KEYS_MAX) {
+            let rows = row::Entity::find()
+                .filter(row::Column::SubjectId.is_in(ids.iter().map(|id| id.0)))
+                .order_by_asc(row::Column::SubjectId)
+                .lock(LockType::Update)
+                .all(self.connection()?)
+                .await?;
+            for row in rows {
+                let record = SubjectRecord::try_from(row)?;
+                held.insert(record.subject_id, record);
+            }
+        }
+        for record in held.values_mut() {
+            if let Some(survivor) = record.merged_into
+                && let Some(living) = self.lock_subject(survivor).await?
+            {
+                *record = living;
+            }
+        }
+        Ok(held)
     }
 
     /// Finds the living subject that `id` leads to and holds it until the end of the transaction:
@@ -150,17 +177,19 @@ impl Tx {
         }
     }
 
-    /// Notes the state in which the subject changed last.
-    pub async fn stamp_subject(
+    /// Notes the state in which the subjects changed last.
+    pub async fn stamp_subjects(
         &mut self,
-        id: SubjectId,
+        ids: &[SubjectId],
         revision: Revision,
     ) -> Result<(), StoreError> {
-        row::Entity::update_many()
-            .col_expr(row::Column::Revision, revision.last_event().into())
-            .filter(row::Column::SubjectId.eq(id.0))
-            .exec(self.connection()?)
-            .await?;
+        for ids in ids.chunks(KEYS_MAX) {
+            row::Entity::update_many()
+                .col_expr(row::Column::Revision, revision.last_event().into())
+                .filter(row::Column::SubjectId.is_in(ids.iter().map(|id| id.0)))
+                .exec(self.connection()?)
+                .await?;
+        }
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::{
     dialect::{Dialect, Tables},
     error::StoreError,
+    rows::KEYS_MAX,
     session::{Session, Tx},
 };
 use crate::{
@@ -184,6 +185,26 @@ impl Vault {
         Ok(Arc::new(self.unwrap(subject, &kek_id, bytes)?))
     }
 
+    async fn find_many(
+        &self,
+        subjects: &[SubjectId],
+    ) -> Result<Vec<(SubjectId, Arc<SubjectKey>)>, StoreError> {
+        let mut keys = Vec::with_capacity(subjects.len());
+        for subjects in subjects.chunks(KEYS_MAX) {
+            let rows = row::Entity::find()
+                .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+                .all(&self.pool)
+                .await?;
+            for row in rows {
+                let subject = SubjectId(row.subject_id);
+                if let Some(bytes) = row.wrapped {
+                    keys.push((subject, Arc::new(self.unwrap(subject, &row.kek_id, bytes)?)));
+                }
+            }
+        }
+        Ok(keys)
+    }
+
     fn unwrap(
         &self,
         subject: SubjectId,
@@ -320,6 +341,18 @@ impl Session {
         let key = self.vault.find(subject).await?;
         keys.insert(subject, key.clone());
         Ok(key)
+    }
+
+    /// Reads the keys of subjects that are about to be worked with, all at once. One that is missing
+    /// is missed only where it is needed.
+    pub async fn prepare_keys(&self, subjects: &[SubjectId]) -> Result<(), StoreError> {
+        let mut keys = self.keys.lock().await;
+        let mut wanted = subjects.to_vec();
+        wanted.retain(|subject| !keys.contains_key(subject));
+        if !wanted.is_empty() {
+            keys.extend(self.vault.find_many(&wanted).await?);
+        }
+        Ok(())
     }
 
     /// Seals a value for its place, under its subject's key.
