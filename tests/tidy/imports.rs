@@ -32,6 +32,7 @@ const DATABASE: &[&str] = &[
 ];
 const GRPC: &[&str] = &[
     "prost",
+    "prost_reflect",
     "prost_types",
     "tonic",
     "tonic_health",

@@ -35,7 +35,6 @@ macro_rules! on_both {
     ($($(#[$meta:meta])* async fn $name:ident($server:ident: TestServer) $body:block)*) => {$(
         $(#[$meta])*
         mod $name {
-            #[allow(unused_imports)]
             use super::*;
 
             async fn run($server: $crate::harness::TestServer) $body
