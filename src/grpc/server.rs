@@ -1,6 +1,8 @@
 //! The server: TLS, limits of the transport, the layers, the standard services, and the way it stops.
 
-use std::{convert::Infallible, future::pending, io, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible, fs, future::pending, io, net::SocketAddr, path::Path, time::Duration,
+};
 
 use futures::Stream;
 use tokio::{
@@ -19,25 +21,25 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
     layers::{
-        auth::{AuthLayer, Authenticate},
+        auth::{AuthLayer, Gate},
         envelope::{CallLimits, EnvelopeLayer},
     },
     scopes::services,
 };
-use crate::proto::FILE_DESCRIPTOR_SET;
+use crate::{
+    config::{self, Tls},
+    proto::FILE_DESCRIPTOR_SET,
+};
 
-/// Largest message, in and out. Give it to every service's `max_decoding_message_size` and
-/// `max_encoding_message_size`.
-pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-// Of one connection. More calls wait on the client's side.
-const CONNECTION_STREAMS_MAX: u32 = 256;
 // Room for a token with long claims; what is larger is refused by the transport.
 const HEADER_BYTES_MAX: u32 = 32 * 1024;
 // Batches gain a tenth by it, single calls nothing.
 const WINDOW_BYTES: u32 = 1024 * 1024;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+// A load balancer that asks every second has noticed by then.
+const DRAIN: Duration = Duration::from_secs(2);
+const STREAM_GRACE: Duration = Duration::from_secs(2);
 const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What can be chosen about a server.
@@ -47,6 +49,8 @@ pub struct ServerOptions {
     pub tls: Option<TlsIdentity>,
     /// How many calls at once, and how long each.
     pub limits: CallLimits,
+    /// How many calls one connection may have open; more wait on the client's side.
+    pub connection_streams_max: u32,
     /// How long, once asked to stop, the server answers `NOT_SERVING` and still takes calls, so that
     /// load balancers notice.
     pub drain: Duration,
@@ -54,18 +58,32 @@ pub struct ServerOptions {
     pub stream_grace: Duration,
 }
 
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self {
-            tls: None,
+impl ServerOptions {
+    /// As the configuration says. Reads the certificate and its key.
+    pub fn read(config: &config::Server) -> io::Result<Self> {
+        let tls = match &config.tls {
+            Tls::Files { certificate, key } => Some(TlsIdentity {
+                certificates: read(certificate)?,
+                key: read(key)?,
+            }),
+            Tls::EndsInFront | Tls::Development => None,
+        };
+        let drain = match config.tls {
+            Tls::Development => Duration::ZERO,
+            Tls::Files { .. } | Tls::EndsInFront => DRAIN.min(config.stop_deadline / 4),
+        };
+        let calls_max = usize::try_from(config.concurrent_requests_max).unwrap_or(usize::MAX);
+        Ok(Self {
+            tls,
             limits: CallLimits {
-                calls_max: 1_024,
-                streams_max: 1_024,
-                call_timeout: Duration::from_secs(30),
+                calls_max,
+                streams_max: calls_max,
+                call_timeout: config.request_timeout,
             },
-            drain: Duration::ZERO,
-            stream_grace: Duration::from_secs(2),
-        }
+            connection_streams_max: config.concurrent_streams_max,
+            drain,
+            stream_grace: STREAM_GRACE.min(config.stop_deadline / 4),
+        })
     }
 }
 
@@ -91,7 +109,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpIncoming> {
 pub async fn serve<I, IO, E>(
     incoming: I,
     routes: Routes,
-    authenticate: Authenticate,
+    gate: Gate,
     options: ServerOptions,
     stop: CancellationToken,
 ) -> Result<(), transport::Error>
@@ -111,7 +129,7 @@ where
     };
     let serving = transport(&options)?
         .layer(EnvelopeLayer::new(options.limits, end_of_streams.clone()))
-        .layer(AuthLayer::new(authenticate))
+        .layer(AuthLayer::new(gate))
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, drained);
     let ending = async {
@@ -126,9 +144,14 @@ where
     }
 }
 
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    fs::read(file)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))
+}
+
 fn transport(options: &ServerOptions) -> Result<transport::Server, transport::Error> {
     let server = transport::Server::builder()
-        .max_concurrent_streams(CONNECTION_STREAMS_MAX)
+        .max_concurrent_streams(options.connection_streams_max)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .initial_connection_window_size(WINDOW_BYTES)
         .initial_stream_window_size(WINDOW_BYTES)

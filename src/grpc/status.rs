@@ -10,6 +10,7 @@ use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt
 
 use crate::{
     app::{Error, Missing},
+    auth::AuthError,
     domain::violation::{Violation, Violations},
     proto::v1::{self, ErrorReason},
 };
@@ -159,6 +160,17 @@ impl From<Error> for Failure {
             | Error::Overloaded
             | Error::Stopping => failure,
         }
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        let reason = match error {
+            AuthError::TokenMissing => ErrorReason::TokenMissing,
+            AuthError::TokenInvalid(_) => ErrorReason::TokenInvalid,
+            AuthError::TokenExpired => ErrorReason::TokenExpired,
+        };
+        Self::new(reason, error.to_string())
     }
 }
 

@@ -1,7 +1,10 @@
 //! Logs: structured, to standard error. They carry ids and counts; personal data has types that
 //! do not print, and callers' texts are not logged.
 
-use std::io;
+use std::{
+    io,
+    panic::{self, Location},
+};
 
 use tracing_subscriber::{EnvFilter, fmt, fmt::format::FmtSpan};
 
@@ -18,7 +21,15 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Human => builder.with_target(false).try_init(),
     }
-    .map_err(|_| TelemetryError::StartedAlready)
+    .map_err(|_| TelemetryError::StartedAlready)?;
+    panic::set_hook(Box::new(|panicked| log_panic(panicked.location())));
+    Ok(())
+}
+
+// Where, and not what: the text of a panic may hold the value that it stumbled over.
+fn log_panic(location: Option<&Location<'_>>) {
+    let (file, line) = location.map_or(("", 0), |location| (location.file(), location.line()));
+    tracing::error!(file, line, "panic");
 }
 
 /// The form of a log line.

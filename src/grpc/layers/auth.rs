@@ -7,26 +7,30 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 use crate::{
     app::Error,
-    domain::{
-        caller::{Caller, Scope},
-        name::Source,
-    },
+    auth::{AuthError, TokenVerifier},
+    domain::{caller::Scope, name::Source},
     grpc::{
         scopes::{Target, target},
         status::Failure,
     },
     proto::v1::ErrorReason,
+    runtime::clock::Clock,
 };
 
-/// Turns the value of `authorization` into a caller.
-pub type Authenticate =
-    Arc<dyn Fn(Option<String>) -> BoxFuture<'static, Result<Arc<Caller>, Failure>> + Send + Sync>;
+/// Lets in who has a good token.
+#[derive(Clone)]
+pub struct Gate {
+    /// Knows a good token.
+    pub verifier: Arc<TokenVerifier>,
+    /// Tells whether it has expired.
+    pub clock: Arc<dyn Clock>,
+}
 
 /// Stands in an answer's extensions and says whose call it answers.
 #[derive(Clone, Debug)]
@@ -35,13 +39,13 @@ pub struct CalledBy(pub Source);
 /// Puts the check of tokens before a service.
 #[derive(Clone)]
 pub struct AuthLayer {
-    authenticate: Authenticate,
+    gate: Gate,
 }
 
 impl AuthLayer {
-    /// Checks tokens with `authenticate`.
-    pub fn new(authenticate: Authenticate) -> Self {
-        Self { authenticate }
+    /// Checks tokens at `gate`.
+    pub fn new(gate: Gate) -> Self {
+        Self { gate }
     }
 }
 
@@ -51,7 +55,7 @@ impl<S> Layer<S> for AuthLayer {
     fn layer(&self, inner: S) -> Auth<S> {
         Auth {
             inner,
-            authenticate: self.authenticate.clone(),
+            gate: self.gate.clone(),
         }
     }
 }
@@ -60,7 +64,7 @@ impl<S> Layer<S> for AuthLayer {
 #[derive(Clone)]
 pub struct Auth<S> {
     inner: S,
-    authenticate: Authenticate,
+    gate: Gate,
 }
 
 impl<S> Service<Request<Body>> for Auth<S>
@@ -83,8 +87,8 @@ where
         let inner = std::mem::replace(&mut self.inner, ready);
         match target(request.uri().path()) {
             Target::Rpc(action) => {
-                let authenticate = self.authenticate.clone();
-                Box::pin(guarded(inner, authenticate, action.scope(), request))
+                let gate = self.gate.clone();
+                Box::pin(guarded(inner, gate, action.scope(), request))
             }
             Target::Open(_) => {
                 let mut inner = inner;
@@ -97,20 +101,20 @@ where
 
 async fn guarded<S>(
     mut inner: S,
-    authenticate: Authenticate,
+    gate: Gate,
     scope: Scope,
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Infallible>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let caller = match token(request.headers()) {
-        Ok(token) => authenticate(token).await,
-        Err(failure) => Err(failure),
+    let caller = match authorization(request.headers()) {
+        Ok(token) => gate.verifier.verify(token, gate.clock.now()).await,
+        Err(error) => Err(error),
     };
     let caller = match caller {
-        Ok(caller) => caller,
-        Err(failure) => return Ok(failure.into_status().into_http()),
+        Ok(caller) => Arc::new(caller),
+        Err(error) => return Ok(Status::from(Failure::from(error)).into_http()),
     };
     let called_by = CalledBy(caller.service.clone());
     let mut response = if caller.has(scope) {
@@ -125,17 +129,13 @@ where
     Ok(response)
 }
 
-fn token(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+fn authorization(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (first, second) = (values.next(), values.next());
-    let text = first.map(|value| value.to_str().map(str::to_owned));
-    match (text, second) {
+    match (values.next().map(HeaderValue::to_str), values.next()) {
         (None, _) => Ok(None),
         (Some(Ok(text)), None) => Ok(Some(text)),
-        (Some(_), _) => Err(Failure::new(
-            ErrorReason::TokenInvalid,
-            "the metadata `authorization` must be one bearer token",
-        )),
+        (Some(Ok(_)), Some(_)) => Err(AuthError::TokenInvalid("there is more than one")),
+        (Some(Err(_)), _) => Err(AuthError::TokenInvalid("it is no text")),
     }
 }
 

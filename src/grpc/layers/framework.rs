@@ -4,10 +4,7 @@
 use http::{HeaderMap, header::CONTENT_LENGTH};
 use tonic::{Code, Status};
 
-use crate::{
-    grpc::{server::MESSAGE_BYTES_MAX, status::Failure},
-    proto::v1::ErrorReason,
-};
+use crate::{grpc::status::Failure, proto::v1::ErrorReason};
 
 // How the framework's texts begin when a request could not be read. It calls that INTERNAL, which it
 // is not: the caller sent it.
@@ -43,27 +40,21 @@ fn failure(code: Code, message: &str) -> Option<Failure> {
     let (reason, message) = match code {
         Code::Internal if malformed => (
             ErrorReason::FieldInvalid,
-            "the message could not be decoded".to_owned(),
+            "the message could not be decoded",
         ),
         Code::OutOfRange | Code::ResourceExhausted => (
             ErrorReason::TooLarge,
-            format!("the message has more than {MESSAGE_BYTES_MAX} bytes"),
+            "the message is larger than the server takes or sends",
         ),
         Code::Unimplemented if message.starts_with("Content is compressed") => (
             ErrorReason::MethodUnknown,
-            "compressed messages are not supported".to_owned(),
+            "compressed messages are not supported",
         ),
-        Code::Unimplemented => (
-            ErrorReason::MethodUnknown,
-            "no such service or method".to_owned(),
-        ),
-        Code::DeadlineExceeded => (
-            ErrorReason::DeadlineExceeded,
-            "the call took too long".to_owned(),
-        ),
-        Code::Cancelled => (ErrorReason::Cancelled, "the call was cancelled".to_owned()),
+        Code::Unimplemented => (ErrorReason::MethodUnknown, "no such service or method"),
+        Code::DeadlineExceeded => (ErrorReason::DeadlineExceeded, "the call took too long"),
+        Code::Cancelled => (ErrorReason::Cancelled, "the call was cancelled"),
         Code::Internal | Code::Unknown | Code::DataLoss => {
-            (ErrorReason::Internal, "internal error".to_owned())
+            (ErrorReason::Internal, "internal error")
         }
         // No framework makes these; what does not know our shape (health) keeps its own.
         Code::Ok

@@ -1,13 +1,17 @@
 //! The layers around a service that does what no real one should: it panics, hangs, and never ends.
 
-use std::{collections::BTreeSet, pin::Pin, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    pin::Pin,
+    sync::Arc,
+};
 
 use futures::{FutureExt, StreamExt};
 use http::uri::PathAndQuery;
-use prost_types::Timestamp;
+use jiff::Timestamp;
+use tempfile::TempDir;
 use tonic::{
     Code, Request, Response, Status,
-    metadata::MetadataValue,
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -16,19 +20,27 @@ use tonic_types::StatusExt;
 
 use super::*;
 use crate::{
-    domain::caller::{Bound, Caller, Scope},
-    grpc::{caller::caller, status::Failure},
+    auth::{
+        TokenVerifier,
+        dev_issuer::{DevIssuer, Grant},
+    },
+    config::{Auth, JwksSource},
+    domain::caller::Scope,
+    grpc::caller::caller,
     proto::v1::{
-        ErrorReason, GetDecisionRequest, GetDecisionResponse, ListAuditEntriesRequest,
-        ListAuditEntriesResponse, WatchEventsRequest, WatchEventsResponse,
+        GetDecisionRequest, GetDecisionResponse, ListAuditEntriesRequest, ListAuditEntriesResponse,
+        WatchEventsRequest, WatchEventsResponse,
         audit_service_client::AuditServiceClient,
         audit_service_server::{AuditService, AuditServiceServer},
         event_service_client::EventServiceClient,
         event_service_server::{EventService, EventServiceServer},
     },
+    runtime::clock::TestClock,
 };
 
 const SECRET: &str = "ada@example.org";
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const GET_DECISION: &str = "/personaldata.registry.v1.AuditService/GetDecision";
 
 /// Does what the id of the decision says.
@@ -79,7 +91,10 @@ impl EventService for Misbehaving {
 }
 
 struct Running {
+    issuer: DevIssuer,
     channel: Channel,
+    // Holds the issuer's keys.
+    _directory: TempDir,
     stop: CancellationToken,
     served: tokio::task::JoinHandle<Result<(), transport::Error>>,
 }
@@ -96,25 +111,38 @@ impl Running {
         options: ServerOptions,
         endpoint: impl FnOnce(SocketAddr) -> Endpoint,
     ) -> Self {
-        let incoming = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let incoming = listen(LOOPBACK).unwrap();
         let endpoint = endpoint(incoming.local_addr().unwrap());
         let routes = Routes::new(AuditServiceServer::new(Misbehaving))
             .add_service(EventServiceServer::new(Misbehaving));
         let stop = CancellationToken::new();
-        let served = serve(incoming, routes, authenticate(), options, stop.clone());
-        let served = tokio::spawn(served);
+        let directory = TempDir::new().unwrap();
+        let (issuer, gate) = gate(&directory).await;
+        let served = tokio::spawn(serve(incoming, routes, gate, options, stop.clone()));
         let channel = endpoint.connect().await.unwrap();
         Self {
+            issuer,
             channel,
+            _directory: directory,
             stop,
             served,
         }
     }
 
+    fn signed<T>(&self, message: T, scope: Scope) -> Request<T> {
+        let mut grant = Grant::everything("tester", Duration::from_mins(1));
+        grant.scopes = vec![scope];
+        let token = self.issuer.mint(&grant, Timestamp::UNIX_EPOCH).unwrap();
+        let mut request = Request::new(message);
+        let header = format!("Bearer {token}").parse().unwrap();
+        request.metadata_mut().insert("authorization", header);
+        request
+    }
+
     async fn get_decision(&self, decision_id: &str) -> Result<(), Status> {
         let mut client = AuditServiceClient::new(self.channel.clone());
         let decision_id = decision_id.to_owned();
-        let request = signed(GetDecisionRequest { decision_id }, "audit");
+        let request = self.signed(GetDecisionRequest { decision_id }, Scope::Audit);
         client.get_decision(request).await.map(|_| ())
     }
 
@@ -124,7 +152,9 @@ impl Running {
             cursor: cursor.to_owned(),
             ..WatchEventsRequest::default()
         };
-        let answer = client.watch_events(signed(request, "events")).await?;
+        let answer = client
+            .watch_events(self.signed(request, Scope::Events))
+            .await?;
         Ok(answer.into_inner())
     }
 
@@ -138,7 +168,9 @@ impl Running {
         client.ready().await.unwrap();
         let codec = ProstCodec::<M, GetDecisionResponse>::default();
         let path = PathAndQuery::from_static(path);
-        let answer = client.unary(signed(message, "audit"), path, codec).await;
+        let answer = client
+            .unary(self.signed(message, Scope::Audit), path, codec)
+            .await;
         answer.expect_err("the call is to be refused")
     }
 
@@ -154,30 +186,25 @@ impl Running {
     }
 }
 
-// A token is the list of its scopes.
-fn authenticate() -> Authenticate {
-    Arc::new(|token| {
-        async move {
-            let token = token.ok_or(Failure::new(ErrorReason::TokenMissing, "no token"))?;
-            let scopes: BTreeSet<Scope> = token.split(' ').flat_map(str::parse).collect();
-            Ok(Arc::new(Caller {
-                service: "tester".parse().unwrap(),
-                scopes,
-                sources: Bound::Nothing,
-                purposes: Bound::Nothing,
-                processors: Bound::Nothing,
-                expires_at: None,
-            }))
-        }
-        .boxed()
-    })
+async fn gate(directory: &TempDir) -> (DevIssuer, Gate) {
+    let auth = Auth {
+        issuer: "https://id.example.com".into(),
+        audience: "registry".into(),
+        jwks: JwksSource::File(directory.path().join("jwks.json")),
+        refresh: Duration::from_mins(5),
+        max_age: Duration::from_hours(1),
+    };
+    let issuer = DevIssuer::create_or_open(&auth).unwrap();
+    let clock = Arc::new(TestClock::at(Timestamp::UNIX_EPOCH));
+    let verifier = TokenVerifier::open(&auth, clock.clone()).await.unwrap();
+    let verifier = Arc::new(verifier);
+    (issuer, Gate { verifier, clock })
 }
 
-fn signed<T>(message: T, token: &str) -> Request<T> {
-    let mut request = Request::new(message);
-    let token: MetadataValue<_> = token.parse().unwrap();
-    request.metadata_mut().insert("authorization", token);
-    request
+// The limits of a development server.
+fn options() -> ServerOptions {
+    let config = config::Config::development(Path::new("unused"), LOOPBACK).unwrap();
+    ServerOptions::read(&config.server).unwrap()
 }
 
 #[track_caller]
@@ -190,7 +217,7 @@ fn check(status: &Status, code: Code, reason: &str) {
 
 #[tokio::test]
 async fn a_call_without_a_token_is_refused_and_one_with_it_passes() {
-    let server = Running::start(ServerOptions::default()).await;
+    let server = Running::start(options()).await;
     let mut client = AuditServiceClient::new(server.channel.clone());
     let refused = client.get_decision(GetDecisionRequest::default()).await;
     check(
@@ -198,14 +225,14 @@ async fn a_call_without_a_token_is_refused_and_one_with_it_passes() {
         Code::Unauthenticated,
         "TOKEN_MISSING",
     );
-    let request = signed(ListAuditEntriesRequest::default(), "audit");
+    let request = server.signed(ListAuditEntriesRequest::default(), Scope::Audit);
     client.list_audit_entries(request).await.unwrap();
 }
 
 #[tokio::test]
 async fn two_authorizations_are_none() {
-    let server = Running::start(ServerOptions::default()).await;
-    let mut request = signed(GetDecisionRequest::default(), "audit");
+    let server = Running::start(options()).await;
+    let mut request = server.signed(GetDecisionRequest::default(), Scope::Audit);
     let second = "audit".parse().unwrap();
     request.metadata_mut().append("authorization", second);
     let mut client = AuditServiceClient::new(server.channel.clone());
@@ -215,7 +242,7 @@ async fn two_authorizations_are_none() {
 
 #[tokio::test]
 async fn a_scope_is_checked_before_the_message_is_read() {
-    let server = Running::start(ServerOptions::default()).await;
+    let server = Running::start(options()).await;
     let path = "/personaldata.registry.v1.EventService/WatchEvents";
     let refused = server.send(path, malformed()).await;
     check(&refused, Code::PermissionDenied, "SCOPE_MISSING");
@@ -225,44 +252,35 @@ async fn a_scope_is_checked_before_the_message_is_read() {
 
 #[tokio::test]
 async fn what_is_not_served_is_unimplemented() {
-    let server = Running::start(ServerOptions::default()).await;
+    let server = Running::start(options()).await;
     for path in [
         "/personaldata.registry.v1.AuditService/DeleteEverything",
         "/personaldata.registry.v1.TaskService/LeaseTasks",
-        "/personaldata.registry.v1.PolicyService/GetPolicy",
+        "/personaldata.registry.v1.PolicyService",
+        "/",
     ] {
-        let token = if path.ends_with("GetPolicy") {
-            "policy.read"
-        } else {
-            "audit"
-        };
-        let mut client = tonic::client::Grpc::new(server.channel.clone());
-        client.ready().await.unwrap();
-        let codec = ProstCodec::<GetDecisionRequest, GetDecisionResponse>::default();
-        let request = signed(GetDecisionRequest::default(), token);
-        let path = PathAndQuery::from_static(path);
-        let refused = client.unary(request, path, codec).await.unwrap_err();
+        let refused = server.send(path, GetDecisionRequest::default()).await;
         check(&refused, Code::Unimplemented, "METHOD_UNKNOWN");
     }
 }
 
 #[tokio::test]
 async fn a_malformed_message_is_an_invalid_argument() {
-    let server = Running::start(ServerOptions::default()).await;
+    let server = Running::start(options()).await;
     let refused = server.send(GET_DECISION, malformed()).await;
     check(&refused, Code::InvalidArgument, "FIELD_INVALID");
 }
 
 #[tokio::test]
 async fn a_message_past_its_limit_is_too_large() {
-    let server = Running::start(ServerOptions::default()).await;
+    let server = Running::start(options()).await;
     let refused = server.get_decision(&"x".repeat(MESSAGE_BYTES_MAX)).await;
     check(&refused.unwrap_err(), Code::ResourceExhausted, "TOO_LARGE");
 }
 
 #[tokio::test]
 async fn a_panic_is_an_internal_error_that_tells_nothing_and_the_server_lives_on() {
-    let server = Running::start(ServerOptions::default()).await;
+    let server = Running::start(options()).await;
     for id in ["panic", "careless"] {
         let status = server.get_decision(id).await.unwrap_err();
         check(&status, Code::Internal, "INTERNAL");
@@ -276,7 +294,7 @@ async fn a_panic_is_an_internal_error_that_tells_nothing_and_the_server_lives_on
 
 #[tokio::test]
 async fn a_call_that_takes_too_long_is_ended() {
-    let mut options = ServerOptions::default();
+    let mut options = options();
     options.limits.call_timeout = Duration::from_millis(20);
     let server = Running::start(options).await;
     let status = server.get_decision("hang").await.unwrap_err();
@@ -285,7 +303,7 @@ async fn a_call_that_takes_too_long_is_ended() {
 
 #[tokio::test]
 async fn one_call_too_many_is_told_to_come_back_and_health_still_answers() {
-    let mut options = ServerOptions::default();
+    let mut options = options();
     options.limits.calls_max = 0;
     options.limits.streams_max = 1;
     let server = Running::start(options).await;
@@ -304,7 +322,7 @@ async fn a_stop_tells_health_first_then_ends_streams_and_then_the_server() {
     let options = ServerOptions {
         drain: Duration::from_millis(200),
         stream_grace: Duration::from_millis(50),
-        ..ServerOptions::default()
+        ..options()
     };
     let server = Running::start(options).await;
     let mut stream = server.watch("").await.unwrap();
@@ -328,7 +346,7 @@ async fn over_tls_a_client_that_trusts_the_certificate_is_served() {
             certificates: certificate.clone().into_bytes(),
             key: made.signing_key.serialize_pem().into_bytes(),
         }),
-        ..ServerOptions::default()
+        ..options()
     };
     let server = Running::start_with(options, |address| {
         let trust = ClientTlsConfig::new()
@@ -342,8 +360,8 @@ async fn over_tls_a_client_that_trusts_the_certificate_is_served() {
 }
 
 // A number where every request of ours has a text or a message.
-fn malformed() -> Timestamp {
-    Timestamp {
+fn malformed() -> prost_types::Timestamp {
+    prost_types::Timestamp {
         seconds: 1,
         nanos: 0,
     }
