@@ -2,7 +2,7 @@
 //! do not print, and callers' texts are not logged.
 
 use std::{
-    io,
+    io::{self, IsTerminal},
     panic::{self, Location},
 };
 
@@ -16,6 +16,8 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // A file or a pipe that gets colours is hard to search.
+        .with_ansi(io::stderr().is_terminal())
         .with_span_events(FmtSpan::NONE);
     match format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

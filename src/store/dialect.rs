@@ -1,13 +1,13 @@
 //! The one file that asks which database it is.
 
-use std::time::Duration;
+use std::{fs, io, os::unix::fs::OpenOptionsExt, path::Path, str::FromStr, time::Duration};
 
 use jiff::Timestamp;
 use registry_migrations::{Keys, MigratorTrait, Registry};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
     DbBackend, IsolationLevel, Statement, TransactionTrait,
-    sqlx::sqlite::{SqliteAutoVacuum, SqliteJournalMode, SqliteSynchronous},
+    sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use super::error::StoreError;
@@ -85,6 +85,7 @@ impl Dialect {
             .test_before_acquire(false)
             .sqlx_logging(false);
         if self == Self::Sqlite {
+            create_private(url)?;
             // FULL: an answer is sent only after its commit is on the disk. secure_delete: what was
             // deleted is overwritten, not left in a free page.
             options.map_sqlx_sqlite_opts(|options| {
@@ -228,5 +229,59 @@ impl Dialect {
                 "the database does not fit this program (is it newer?): {error}"
             ))),
         }
+    }
+}
+
+/// Makes the file that SQLite would make, for its owner alone. The files that SQLite puts beside it
+/// (`-wal`, `-shm`) get its mode. A file that is there keeps its mode.
+fn create_private(url: &str) -> Result<(), StoreError> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|error| StoreError::Schema(format!("the SQLite URL: {error}")))?;
+    if url.contains(":memory:") || url.contains("mode=memory") || url.contains("mode=ro") {
+        return Ok(());
+    }
+    let path = options.get_filename();
+    match new_private_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(StoreError::Unavailable(
+            format!("{}: {error}", path.display()),
+        )),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn new_private_file(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_new_database_file_is_for_its_owner_alone_and_so_are_the_files_beside_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/a.db?mode=rwc", directory.path().display());
+        let pool = Dialect::Sqlite.connect_writer(&url, 1).await.unwrap();
+        pool.execute_unprepared("CREATE TABLE a (b)").await.unwrap();
+        let modes: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|file| file.unwrap().metadata().unwrap().permissions().mode() & 0o777)
+            .collect();
+        assert_eq!(modes, [0o600; 3]);
+    }
+
+    #[tokio::test]
+    async fn a_database_in_a_directory_that_is_not_there_is_named_in_the_error() {
+        let opened = Dialect::Sqlite
+            .connect_writer("sqlite:///no/such/a.db", 1)
+            .await;
+        let error = opened.unwrap_err().to_string();
+        assert!(error.contains("/no/such/a.db"), "{error}");
     }
 }
