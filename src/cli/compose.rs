@@ -1,24 +1,22 @@
 //! The composition root: the one place that knows every floor and puts the parts together.
 
-use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, Result};
 use tonic::{service::Routes, transport::server::TcpIncoming};
 
 use crate::{
     app::Registry,
-    auth::{AuthError, TokenVerifier},
-    config::{Config, DatabaseUrl, Keys, LogFormat, Server, Tls},
+    auth::TokenVerifier,
+    config::{Config, DatabaseUrl, Keys, LogFormat},
     crypto::{
         entropy::SystemEntropy,
         keyring::{KeyFiles, KeyRing},
     },
     grpc::{
-        layers::{auth::Authenticate, envelope::CallLimits},
-        server::{ServerOptions, TlsIdentity, listen, serve},
-        status::Failure,
+        layers::auth::Gate,
+        server::{ServerOptions, listen, serve},
     },
-    proto::v1::ErrorReason,
     runtime::{
         clock::{Clock, SystemClock},
         ids::SystemIds,
@@ -41,7 +39,7 @@ pub struct Assembled {
     /// Its life.
     pub lifecycle: Lifecycle,
     incoming: TcpIncoming,
-    authenticate: Authenticate,
+    gate: Gate,
     options: ServerOptions,
 }
 
@@ -105,7 +103,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     lifecycle.spawn("jwks", verifier.jwks().keep_fresh(lifecycle.soft()));
     let registry = Registry::new(Arc::new(store), clock.clone(), lifecycle.soft());
     workers::start(&lifecycle, &registry);
-    let options = server_options(&config.server)?;
+    let options = ServerOptions::read(&config.server)?;
     let address = config.server.listen;
     let incoming = listen(address).with_context(|| format!("listening on {address}"))?;
     Ok(Assembled {
@@ -113,7 +111,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
         registry,
         lifecycle,
         incoming,
-        authenticate: authenticate(verifier, clock),
+        gate: Gate { verifier, clock },
         options,
     })
 }
@@ -123,9 +121,9 @@ impl Assembled {
     pub async fn run(self) -> Result<()> {
         let stop = self.lifecycle.soft();
         let routes = routes(&self.registry);
-        let (incoming, authenticate, options) = (self.incoming, self.authenticate, self.options);
+        let (incoming, gate, options) = (self.incoming, self.gate, self.options);
         self.lifecycle.spawn("server", async move {
-            serve(incoming, routes, authenticate, options, stop)
+            serve(incoming, routes, gate, options, stop)
                 .await
                 .map_err(|error| Arc::new(error) as _)
         });
@@ -136,51 +134,6 @@ impl Assembled {
 /// Every service of the registry.
 pub fn routes(_registry: &Registry) -> Routes {
     Routes::default()
-}
-
-fn authenticate(verifier: Arc<TokenVerifier>, clock: Arc<dyn Clock>) -> Authenticate {
-    Arc::new(move |header| {
-        let (verifier, now) = (verifier.clone(), clock.now());
-        Box::pin(async move {
-            let caller = verifier.verify(header.as_deref(), now).await;
-            caller.map(Arc::new).map_err(refusal)
-        })
-    })
-}
-
-fn refusal(error: AuthError) -> Failure {
-    let reason = match error {
-        AuthError::TokenMissing => ErrorReason::TokenMissing,
-        AuthError::TokenInvalid(_) => ErrorReason::TokenInvalid,
-        AuthError::TokenExpired => ErrorReason::TokenExpired,
-    };
-    Failure::new(reason, error.to_string())
-}
-
-fn server_options(server: &Server) -> Result<ServerOptions> {
-    let tls = match &server.tls {
-        Tls::Files { certificate, key } => Some(TlsIdentity {
-            certificates: read(certificate)?,
-            key: read(key)?,
-        }),
-        Tls::EndsInFront | Tls::Development => None,
-    };
-    let defaults = ServerOptions::default();
-    let calls_max = server.concurrent_requests_max as usize;
-    let limits = CallLimits {
-        calls_max,
-        streams_max: calls_max,
-        call_timeout: server.request_timeout,
-    };
-    Ok(ServerOptions {
-        tls,
-        limits,
-        ..defaults
-    })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| path.display().to_string())
 }
 
 /// The clock of the deployment.
