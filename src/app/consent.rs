@@ -1,7 +1,170 @@
-//! Consent: recorded and withdrawn as facts with a time of their own (Art. 7).
+//! Consent: recorded and withdrawn as facts with a time of their own (Art. 7), shown as a history and
+//! as receipts.
 
+mod answer;
 mod check;
 mod form;
 mod statement;
+#[cfg(test)]
+mod tests;
+mod token;
+mod withdrawal;
 
+use jiff::Timestamp;
+
+use super::{
+    error::{Error, Missing},
+    page::Page,
+    registry::{Call, Change, Registry, View, Written, in_force},
+    resolve::{resolve, resolve_locked},
+};
+use crate::{
+    domain::{
+        audit::Action,
+        caller::Caller,
+        consent::{ConsentRecord, receipt::ConsentReceipt, statement::ConsentStatement},
+        event::EventKind,
+        id::{ConsentId, SubjectId},
+        name::Purpose,
+        revision::Revision,
+        subject_ref::SubjectRef,
+    },
+    store::consent::ConsentPlace,
+};
+
+use answer::Told;
 pub(super) use statement::{CheckedStatement, append_checked, append_statement, check_statement};
+pub use token::{
+    IssueWithdrawalToken, IssuedToken, TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_MAX,
+    TOKEN_LIFETIME_MIN,
+};
+pub use withdrawal::{Taken, WithdrawConsent, WithdrawalToken, Withdrawer, Withdrawn};
+
+/// Which part of a subject's history is asked for.
+#[derive(Clone, Debug)]
+pub struct ListConsents {
+    /// The person.
+    pub subject: SubjectRef,
+    /// Of which purposes; empty: of all.
+    pub purposes: Vec<Purpose>,
+    /// Facts on a page.
+    pub page_size: usize,
+    /// Where to go on.
+    pub page_token: Option<String>,
+    /// A state that the answer must include.
+    pub at_least_as_fresh: Option<Revision>,
+}
+
+impl Registry {
+    /// Records what a person answered, one fact for each purpose. The facts come back in the order
+    /// of the purposes.
+    pub async fn record_consent(
+        &self,
+        call: Call,
+        subject: SubjectRef,
+        statement: ConsentStatement,
+    ) -> Result<Written<Vec<ConsentRecord>>, Error> {
+        let told = Told::by(&call.caller, &statement);
+        let caller = call.caller.clone();
+        let written = self
+            .change(call, move |tx, policies| {
+                let (subject, statement) = (subject.clone(), statement.clone());
+                let caller = caller.clone();
+                Box::pin(async move {
+                    let now = tx.now();
+                    let checked = check_statement(policies, &statement, &caller, now, "")?;
+                    let policy = in_force(policies, now)?;
+                    let subject = resolve_locked(tx, policy, &subject, "subject").await?;
+                    let subject = subject.subject_id;
+                    let facts = statement::append_records(tx, subject, &checked).await?;
+                    let facts = answer::short(&facts);
+                    let event =
+                        answer::event(EventKind::ConsentRecorded, subject, &checked, &facts);
+                    let audit = answer::audit(&event);
+                    Ok(Change::new(facts, audit).event(event))
+                })
+            })
+            .await?;
+        Ok(Written {
+            value: told.in_full(written.value),
+            revision: written.revision,
+            replayed: written.replayed,
+        })
+    }
+
+    /// A page of a subject's history, latest recorded first.
+    pub async fn list_consents(
+        &self,
+        caller: &Caller,
+        query: ListConsents,
+    ) -> Result<Page<ConsentRecord>, Error> {
+        let view = self
+            .view(caller, Action::ListConsents, query.at_least_as_fresh)
+            .await?;
+        let subject = find_subject(&view, &query.subject).await?;
+        let list = list_name(subject, &query.purposes);
+        let after = match &query.page_token {
+            Some(token) => Some(place(&self.open_token(&list, token)?)?),
+            None => None,
+        };
+        let limit = query.page_size as u64 + 1;
+        let facts = view
+            .snapshot
+            .list_consents(subject, &query.purposes, after, limit)
+            .await?;
+        Ok(self.page(&list, query.page_size, facts, position))
+    }
+
+    /// The receipt of one consent fact.
+    pub async fn get_consent_receipt(
+        &self,
+        caller: &Caller,
+        subject: &SubjectRef,
+        consent: ConsentId,
+    ) -> Result<ConsentReceipt, Error> {
+        let view = self.view(caller, Action::GetConsentReceipt, None).await?;
+        let subject = find_subject(&view, subject).await?;
+        let fact = view
+            .snapshot
+            .find_consent(subject, consent)
+            .await?
+            .ok_or(Error::NotFound(Missing::Consent))?;
+        let shown = view.policies.get(&fact.evidence.policy_version);
+        // A fact is kept under a published version only, and versions are never taken back.
+        let shown = shown.ok_or(Error::NotFound(Missing::Policy))?;
+        Ok(ConsentReceipt::of(fact, shown, view.now()))
+    }
+}
+
+async fn find_subject(view: &View, subject: &SubjectRef) -> Result<SubjectId, Error> {
+    let found = resolve(&view.snapshot, view.in_force()?, subject, "subject").await?;
+    match found.erased_at {
+        None => Ok(found.subject_id),
+        Some(_) => Err(Error::NotFound(Missing::Subject)),
+    }
+}
+
+/// Names the list, so that a page token is good for this subject and these purposes only.
+fn list_name(subject: SubjectId, purposes: &[Purpose]) -> String {
+    let mut name = format!("consents {subject}");
+    for purpose in purposes {
+        name.push(' ');
+        name.push_str(purpose.as_str());
+    }
+    name
+}
+
+fn position(fact: &ConsentRecord) -> String {
+    format!("{} {}", fact.recorded_at.as_microsecond(), fact.consent_id)
+}
+
+fn place(position: &str) -> Result<ConsentPlace, Error> {
+    let read = || {
+        let (recorded_at, consent_id) = position.split_once(' ')?;
+        Some(ConsentPlace {
+            recorded_at: Timestamp::from_microsecond(recorded_at.parse().ok()?).ok()?,
+            consent_id: consent_id.parse().ok()?,
+        })
+    };
+    read().ok_or(Error::CursorInvalid)
+}

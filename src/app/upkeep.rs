@@ -7,13 +7,15 @@ use super::{error::Error, registry::Registry};
 pub struct Upkeep {
     /// Answers that are too old to be remembered.
     pub answers_forgotten: u64,
+    /// Withdrawal tokens that have run out.
+    pub tokens_forgotten: u64,
     /// Keys that no subject came to need.
     pub keys_removed: u64,
 }
 
 impl Registry {
-    /// One round: forgets old answers, removes keys that no subject came to need. Safe to run on
-    /// several replicas at once.
+    /// One round: forgets old answers and tokens, removes keys that no subject came to need. Safe to
+    /// run on several replicas at once.
     pub async fn keep_up(&self) -> Result<Upkeep, Error> {
         let now = self.clock_now();
         let answers_forgotten = self
@@ -22,9 +24,16 @@ impl Registry {
                 Box::pin(async move { Ok::<_, Error>(tx.forget_answers().await?) })
             })
             .await?;
+        let tokens_forgotten = self
+            .store
+            .write("forget_withdrawal_tokens", now, |tx| {
+                Box::pin(async move { Ok::<_, Error>(tx.forget_withdrawal_tokens().await?) })
+            })
+            .await?;
         let keys_removed = self.store.sweep_orphan_keys(now).await?;
         Ok(Upkeep {
             answers_forgotten,
+            tokens_forgotten,
             keys_removed,
         })
     }

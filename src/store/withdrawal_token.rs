@@ -81,10 +81,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets tokens that ran out before `before`. Returns how many.
-    pub async fn forget_withdrawal_tokens(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+    /// Forgets tokens that have run out. Returns how many.
+    pub async fn forget_withdrawal_tokens(&mut self) -> Result<u64, StoreError> {
         let deleted = row::Entity::delete_many()
-            .filter(row::Column::ExpiresAt.lt(before.as_microsecond()))
+            .filter(row::Column::ExpiresAt.lte(self.now().as_microsecond()))
             .exec(self.connection()?)
             .await?;
         Ok(deleted.rows_affected)
