@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::{
     error::StoreError,
     name_list,
+    rows::{KEYS_MAX, name},
     session::{Session, Tx},
     vault::At,
 };
@@ -24,10 +25,6 @@ use crate::domain::{
     name::Purpose,
 };
 
-/// Rows of one statement: 14 columns each, and SQLite binds 32,766 values.
-const ROWS_MAX: usize = 2_000;
-/// Subjects of one query.
-const SUBJECTS_MAX: usize = 10_000;
 const TABLE: &str = "consents";
 
 mod row {
@@ -106,7 +103,7 @@ impl Session {
         subjects: &[SubjectId],
     ) -> Result<HashMap<SubjectId, Vec<ConsentFact>>, StoreError> {
         let mut facts: HashMap<SubjectId, Vec<ConsentFact>> = HashMap::new();
-        for subjects in subjects.chunks(SUBJECTS_MAX) {
+        for subjects in subjects.chunks(KEYS_MAX) {
             let rows: Vec<FactRow> = row::Entity::find()
                 .select_only()
                 .columns([
@@ -243,16 +240,11 @@ impl Session {
 impl Tx {
     /// Appends facts.
     pub async fn append_consents(&mut self, records: &[ConsentRecord]) -> Result<(), StoreError> {
-        for records in records.chunks(ROWS_MAX) {
-            let mut rows = Vec::with_capacity(records.len());
-            for record in records {
-                rows.push(self.consent_row(record).await?);
-            }
-            row::Entity::insert_many(rows)
-                .exec_without_returning(self.connection()?)
-                .await?;
+        let mut rows = Vec::with_capacity(records.len());
+        for record in records {
+            rows.push(self.consent_row(record).await?);
         }
-        Ok(())
+        self.insert_rows(rows).await
     }
 
     /// Gives the facts of one subject to another, their texts sealed anew. For a merge: the ids and
@@ -351,12 +343,12 @@ fn record(row: row::Model, texts: Texts) -> Result<ConsentRecord, StoreError> {
     Ok(ConsentRecord {
         subject_id: SubjectId(subject_id),
         consent_id: ConsentId(consent_id),
-        purpose: parsed("purpose", consent_id, &purpose)?,
+        purpose: name(TABLE, "purpose", consent_id, &purpose)?,
         processors: listed("processors", consent_id, &processors)?,
         choice: named("choice", consent_id, ConsentChoice::named(&choice))?,
         evidence: Evidence {
             method: named("method", consent_id, EvidenceMethod::named(&method))?,
-            policy_version: parsed("policy_version", consent_id, &policy_version)?,
+            policy_version: name(TABLE, "policy_version", consent_id, &policy_version)?,
             wording: texts.wording,
             locale: texts.locale,
             reference: texts.reference,
@@ -365,7 +357,7 @@ fn record(row: row::Model, texts: Texts) -> Result<ConsentRecord, StoreError> {
         },
         occurred_at: super::instant(TABLE, "occurred_at", consent_id, occurred_at)?,
         recorded_at: super::instant(TABLE, "recorded_at", consent_id, recorded_at)?,
-        recorded_by: parsed("recorded_by", consent_id, &recorded_by)?,
+        recorded_by: name(TABLE, "recorded_by", consent_id, &recorded_by)?,
         expires_at: expires_at
             .map(|at| super::instant(TABLE, "expires_at", consent_id, at))
             .transpose()?,
@@ -391,12 +383,12 @@ impl TryFrom<FactRow> for ConsentFact {
         } = row;
         Ok(Self {
             consent_id: ConsentId(consent_id),
-            purpose: parsed("purpose", consent_id, &purpose)?,
+            purpose: name(TABLE, "purpose", consent_id, &purpose)?,
             processors: listed("processors", consent_id, &processors)?,
             choice: named("choice", consent_id, ConsentChoice::named(&choice))?,
             method: named("method", consent_id, EvidenceMethod::named(&method))?,
             has_reference,
-            policy_version: parsed("policy_version", consent_id, &policy_version)?,
+            policy_version: name(TABLE, "policy_version", consent_id, &policy_version)?,
             occurred_at: super::instant(TABLE, "occurred_at", consent_id, occurred_at)?,
             recorded_at: super::instant(TABLE, "recorded_at", consent_id, recorded_at)?,
             expires_at: expires_at
@@ -404,15 +396,6 @@ impl TryFrom<FactRow> for ConsentFact {
                 .transpose()?,
         })
     }
-}
-
-fn parsed<N: std::str::FromStr<Err: std::fmt::Display>>(
-    column: &'static str,
-    row: Uuid,
-    text: &str,
-) -> Result<N, StoreError> {
-    text.parse()
-        .map_err(|error: N::Err| corrupt(column, row, error.to_string()))
 }
 
 fn listed<N: std::str::FromStr>(

@@ -7,16 +7,14 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
     error::StoreError,
+    rows::{KEYS_MAX, name},
     session::{Session, Tx},
 };
 use crate::domain::{
     id::{ObjectionId, SubjectId},
-    name::NameError,
     subject::Objection,
 };
 
-/// Subjects of one query.
-const SUBJECTS_MAX: usize = 10_000;
 const TABLE: &str = "objections";
 
 mod row {
@@ -48,7 +46,7 @@ impl Session {
         subjects: &[SubjectId],
     ) -> Result<HashMap<SubjectId, Vec<Objection>>, StoreError> {
         let mut objections: HashMap<SubjectId, Vec<Objection>> = HashMap::new();
-        for subjects in subjects.chunks(SUBJECTS_MAX) {
+        for subjects in subjects.chunks(KEYS_MAX) {
             let rows = row::Entity::find()
                 .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
                 .all(self.connection()?)
@@ -92,14 +90,7 @@ impl TryFrom<row::Model> for Objection {
         } = row;
         Ok(Self {
             objection_id: ObjectionId(objection_id),
-            purpose: purpose
-                .parse()
-                .map_err(|error: NameError| StoreError::Corrupt {
-                    table: TABLE,
-                    column: "purpose",
-                    row: objection_id.to_string(),
-                    reason: error.to_string(),
-                })?,
+            purpose: name(TABLE, "purpose", objection_id, &purpose)?,
             occurred_at: super::instant(TABLE, "occurred_at", objection_id, occurred_at)?,
             rejected_at: rejected_at
                 .map(|at| super::instant(TABLE, "rejected_at", objection_id, at))

@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use super::{
     error::StoreError,
     name_list,
+    rows::KEYS_MAX,
     session::{Session, Tx},
 };
 use crate::domain::{
@@ -15,8 +16,6 @@ use crate::domain::{
     subject::Restriction,
 };
 
-/// Subjects of one query.
-const SUBJECTS_MAX: usize = 10_000;
 const TABLE: &str = "restrictions";
 
 mod row {
@@ -48,7 +47,7 @@ impl Session {
         subjects: &[SubjectId],
     ) -> Result<HashMap<SubjectId, Vec<Restriction>>, StoreError> {
         let mut restrictions: HashMap<SubjectId, Vec<Restriction>> = HashMap::new();
-        for subjects in subjects.chunks(SUBJECTS_MAX) {
+        for subjects in subjects.chunks(KEYS_MAX) {
             let rows = row::Entity::find()
                 .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
                 .all(self.connection()?)

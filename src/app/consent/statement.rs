@@ -96,44 +96,63 @@ pub(super) async fn append_records(
     subject_id: SubjectId,
     statement: &CheckedStatement,
 ) -> Result<Vec<ConsentRecord>, Error> {
-    let known = if statement.choice.is_denial() {
+    let mut known = if statement.is_denial() {
         tx.list_consent_facts(&[subject_id]).await?
     } else {
         HashMap::new()
     };
-    let known = known.get(&subject_id).map_or(&[][..], Vec::as_slice);
-    let mut ids: Vec<_> = statement.purposes.iter().map(|_| tx.new_id()).collect();
-    // In the order of the purposes, as the history will show them.
-    ids.sort_unstable();
-    let facts = statement.purposes.iter().zip(ids);
-    let records: Vec<_> = facts
-        .map(|(purpose, id)| ConsentRecord {
-            subject_id,
-            consent_id: ConsentId(id),
-            purpose: purpose.clone(),
-            processors: statement.processors.clone(),
-            choice: statement.choice,
-            evidence: statement.evidence.clone(),
-            occurred_at: occurred_at(statement, purpose, known, tx.now()),
-            recorded_at: tx.now(),
-            recorded_by: statement.recorded_by.clone(),
-            expires_at: statement.expires_at,
-        })
-        .collect();
+    let known = known.remove(&subject_id).unwrap_or_default();
+    let records = statement.records(tx, subject_id, &known);
     tx.append_consents(&records).await?;
     Ok(records)
 }
 
-fn occurred_at(
-    statement: &CheckedStatement,
-    purpose: &Purpose,
-    known: &[ConsentFact],
-    now: Timestamp,
-) -> Timestamp {
-    if statement.choice.is_denial() {
-        denied_at(statement.occurred_at, purpose, known, now, AHEAD_MAX)
-    } else {
-        statement.occurred_at
+impl CheckedStatement {
+    /// Whether its facts take a permission away: then [`Self::records`] needs to know the facts that
+    /// are there.
+    pub(in crate::app) fn is_denial(&self) -> bool {
+        self.choice.is_denial()
+    }
+
+    /// Its facts about a subject, one for each purpose, in their order, to be appended by
+    /// [`Tx::append_consents`]. `known`: the subject's facts, which only a denial asks for.
+    pub(in crate::app) fn records(
+        &self,
+        tx: &Tx,
+        subject_id: SubjectId,
+        known: &[ConsentFact],
+    ) -> Vec<ConsentRecord> {
+        let mut ids: Vec<_> = self.purposes.iter().map(|_| tx.new_id()).collect();
+        // In the order of the purposes, as the history will show them.
+        ids.sort_unstable();
+        let facts = self.purposes.iter().zip(ids);
+        facts
+            .map(|(purpose, id)| ConsentRecord {
+                subject_id,
+                consent_id: ConsentId(id),
+                purpose: purpose.clone(),
+                processors: self.processors.clone(),
+                choice: self.choice,
+                evidence: self.evidence.clone(),
+                occurred_at: self.takes_effect_at(purpose, known, tx.now()),
+                recorded_at: tx.now(),
+                recorded_by: self.recorded_by.clone(),
+                expires_at: self.expires_at,
+            })
+            .collect()
+    }
+
+    fn takes_effect_at(
+        &self,
+        purpose: &Purpose,
+        known: &[ConsentFact],
+        now: Timestamp,
+    ) -> Timestamp {
+        if self.is_denial() {
+            denied_at(self.occurred_at, purpose, known, now, AHEAD_MAX)
+        } else {
+            self.occurred_at
+        }
     }
 }
 

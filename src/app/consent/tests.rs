@@ -39,7 +39,8 @@ impl Consents {
             .write("subject", self.it.registry.clock_now(), move |tx| {
                 let email = email.clone();
                 Box::pin(async move {
-                    let subject_id = tx.create_subject().await?.subject_id;
+                    let subject_id = tx.reserve_subject().await?;
+                    tx.insert_subjects(&[subject_id]).await?;
                     let identifier = NewIdentifier {
                         subject_id,
                         identifier_type: "email".parse().unwrap(),
