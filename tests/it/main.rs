@@ -4,4 +4,7 @@ mod harness;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 
+mod crash;
+mod replicas;
+mod secrecy;
 mod server;

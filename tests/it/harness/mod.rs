@@ -2,6 +2,8 @@
 //! that the test moves. Dropping it stops it.
 
 pub mod client;
+pub mod process;
+pub mod sample;
 pub mod status;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
