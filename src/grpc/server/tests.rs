@@ -293,6 +293,45 @@ async fn a_panic_is_an_internal_error_that_tells_nothing_and_the_server_lives_on
 }
 
 #[tokio::test]
+async fn reflection_describes_every_service_without_a_token() {
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+    let server = Running::start(options()).await;
+    let mut client = ServerReflectionClient::new(server.channel.clone());
+    let ask = |question| ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(question),
+    };
+    let symbol = "personaldata.registry.v1.PurposeService".to_owned();
+    let questions = [
+        ask(MessageRequest::ListServices(String::new())),
+        ask(MessageRequest::FileContainingSymbol(symbol)),
+        ask(MessageRequest::FileByFilename(
+            "google/protobuf/struct.proto".to_owned(),
+        )),
+    ];
+    let asked = client.server_reflection_info(futures::stream::iter(questions));
+    let mut answers = asked.await.unwrap().into_inner();
+    let mut next = async || answers.message().await.unwrap().unwrap().message_response;
+    let Some(MessageResponse::ListServicesResponse(listed)) = next().await else {
+        panic!("the services are listed");
+    };
+    let listed: Vec<_> = listed.service.into_iter().map(|one| one.name).collect();
+    for service in services() {
+        assert!(listed.contains(&service), "{service}");
+    }
+    for _ in 0..2 {
+        let described = next().await;
+        assert!(matches!(
+            described,
+            Some(MessageResponse::FileDescriptorResponse(_))
+        ));
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_takes_too_long_is_ended() {
     let mut options = options();
     options.limits.call_timeout = Duration::from_millis(20);
