@@ -67,7 +67,7 @@ const UP: &[&str] = &[
         PRIMARY KEY (subject_id, item_id),
         UNIQUE (subject_id, subject_category, data_category, source, item_key_tag)
     )",
-    "CREATE INDEX items_by_data ON items (data_category, subject_id)",
+    "CREATE INDEX items_by_data ON items (data_category, subject_id) WHERE deleted_at IS NULL",
     "CREATE TABLE item_history (
         subject_id {uuid} NOT NULL,
         item_id {uuid} NOT NULL,

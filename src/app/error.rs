@@ -1,6 +1,7 @@
 //! What can go wrong, free of transport. Everything but the texts of [`Error::Internal`] and
 //! [`Error::StoreUnavailable`] is written for the caller and holds no personal data.
 
+use super::decision::Answer;
 use crate::domain::{id::SubjectId, name::PolicyVersion, violation::Violations};
 
 /// The thing that is not there.
@@ -71,6 +72,9 @@ pub enum Error {
     /// Fields that the policy does not declare as collected.
     #[error("{} fields are not declared by the policy", .0.len())]
     CollectionUndeclared(Violations),
+    /// It is not lawful; the decision says why.
+    #[error("it is not lawful: {}", .0.decision.reason)]
+    NotLawful(Box<Answer>),
     /// A shared contact identifier leads to several subjects where one is needed.
     #[error("the identifier leads to {0} subjects")]
     SubjectAmbiguous(usize),

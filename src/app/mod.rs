@@ -1,11 +1,16 @@
 //! The use cases, one file per noun: authorise → load → decide → save → audit → commit.
 
+pub mod audience;
 pub mod audit;
 pub mod consent;
+pub mod decision;
+pub mod disclosure;
 pub mod error;
 pub mod event;
 pub mod page;
 pub mod policy;
+pub mod purpose;
+pub mod record;
 pub mod registry;
 mod resolve;
 #[cfg(test)]

@@ -231,6 +231,10 @@ impl Registry {
         revision: Option<Revision>,
     ) -> Result<View, Error> {
         authorise(caller, action)?;
+        // What goes on for long looks again and again; a token's end is the end of it.
+        if caller.has_expired(self.clock_now()) {
+            return Err(Error::TokenExpired);
+        }
         let snapshot = self.store.snapshot(self.clock_now()).await?;
         if let Some(wanted) = revision {
             known_revision(&snapshot, wanted).await?;

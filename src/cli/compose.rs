@@ -14,7 +14,9 @@ use crate::{
         keyring::{KeyFiles, KeyRing},
     },
     grpc::{
+        disclosure,
         layers::auth::Gate,
+        purpose, record,
         server::{ServerOptions, listen, serve},
     },
     runtime::{
@@ -132,8 +134,11 @@ impl Assembled {
 }
 
 /// Every service of the registry.
-pub fn routes(_registry: &Registry) -> Routes {
+pub fn routes(registry: &Registry) -> Routes {
     Routes::default()
+        .add_service(purpose::service(registry.clone()))
+        .add_service(record::service(registry.clone()))
+        .add_service(disclosure::service(registry.clone()))
 }
 
 /// The clock of the deployment.

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     id::ItemId,
@@ -40,7 +41,7 @@ impl fmt::Debug for Content {
 }
 
 /// An item as the decision sees it: no content, no key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemState {
     /// Its id.
     pub item_id: ItemId,

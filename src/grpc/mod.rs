@@ -1,9 +1,14 @@
 //! The gRPC floor: the only place with tonic and prost servers. Services turn messages into domain
 //! values, call a use case, and turn its result back; they hold no rules.
 
+mod batch;
 pub mod caller;
+pub mod decision;
+pub mod disclosure;
 pub mod layers;
 pub mod parse;
+pub mod purpose;
+pub mod record;
 pub mod render;
 pub mod scopes;
 pub mod server;

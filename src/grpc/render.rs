@@ -1,6 +1,13 @@
 //! Values back into messages, where several services need the same.
 
 use jiff::{SignedDuration, Timestamp};
+use prost_types::{Struct, value::Kind};
+use serde_json::{Map, Value};
+
+use crate::{
+    domain::item::{Content, Item, ItemState},
+    proto::v1::{self, item},
+};
 
 /// An instant.
 pub fn instant(at: Timestamp) -> prost_types::Timestamp {
@@ -33,6 +40,62 @@ pub fn texts<T: ToString>(names: &[T]) -> Vec<String> {
 /// A name or id that may be absent, as text: empty when it is.
 pub fn text<T: ToString>(name: Option<&T>) -> String {
     name.map(ToString::to_string).unwrap_or_default()
+}
+
+/// An item with what it holds.
+pub fn item(item: Item) -> v1::Item {
+    v1::Item {
+        item_key: item.key.expose().to_owned(),
+        content: item.content.map(content),
+        ..item_state(&item.state)
+    }
+}
+
+/// An item without key and content.
+pub fn item_state(state: &ItemState) -> v1::Item {
+    v1::Item {
+        item_id: state.item_id.to_string(),
+        subject_category: state.subject_category.to_string(),
+        data_category: state.data_category.to_string(),
+        item_key: String::new(),
+        content: None,
+        source: state.source.to_string(),
+        collected_at: Some(instant(state.collected_at)),
+        policy_version: state.policy_version.to_string(),
+        purposes: texts(&state.purposes),
+    }
+}
+
+fn content(content: Content) -> item::Content {
+    match content {
+        Content::Text(text) => item::Content::Text(text),
+        Content::Json(Value::Object(object)) => item::Content::Json(json_object(object)),
+        // Only objects are taken in.
+        Content::Json(_) => item::Content::Json(Struct::default()),
+        Content::Blob(bytes) => item::Content::Blob(bytes),
+        Content::Locator(locator) => item::Content::Locator(locator),
+    }
+}
+
+fn json_object(object: Map<String, Value>) -> Struct {
+    let fields = object.into_iter();
+    Struct {
+        fields: fields.map(|(key, value)| (key, json(value))).collect(),
+    }
+}
+
+fn json(value: Value) -> prost_types::Value {
+    let kind = match value {
+        Value::Null => Kind::NullValue(0),
+        Value::Bool(bool) => Kind::BoolValue(bool),
+        Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
+        Value::String(text) => Kind::StringValue(text),
+        Value::Array(values) => Kind::ListValue(prost_types::ListValue {
+            values: values.into_iter().map(json).collect(),
+        }),
+        Value::Object(object) => Kind::StructValue(json_object(object)),
+    };
+    prost_types::Value { kind: Some(kind) }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use prost_types::Any;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt, pb};
 
+use super::decision::decision;
 use crate::{
     app::{Error, Missing},
     auth::AuthError,
@@ -100,6 +101,9 @@ impl Failure {
             }
             details.set_bad_request(violations);
         }
+        if let Some(decision) = &self.decision {
+            details.set_precondition_failure(denials(self.reason, decision));
+        }
         let status = Status::with_error_details(code, self.message, details);
         match self.decision {
             None => status,
@@ -138,6 +142,7 @@ impl From<Error> for Failure {
                 failure.with("claim", claim).with("field", field)
             }
             Error::IdentifierConflict { subjects } => conflict(failure, &subjects),
+            Error::NotLawful(answer) => failure.with_decision(decision(&answer, 0)),
             Error::SubjectAmbiguous(count) => failure.with("subject_count", count),
             Error::StoreUnavailable(text) => {
                 tracing::error!(error = text, "the store does not answer");
@@ -206,6 +211,7 @@ fn reason(error: &Error) -> ErrorReason {
         Error::PolicyVersionExists(_) => ErrorReason::PolicyVersionExists,
         Error::RequestIdReused => ErrorReason::RequestIdReused,
         Error::CollectionUndeclared(_) => ErrorReason::CollectionUndeclared,
+        Error::NotLawful(_) => ErrorReason::NotLawful,
         Error::SubjectAmbiguous(_) => ErrorReason::SubjectAmbiguous,
         Error::PolicyFindingsNotAccepted(_) => ErrorReason::PolicyFindingsNotAccepted,
         Error::IllegalTransition(_) => ErrorReason::IllegalTransition,
@@ -327,6 +333,20 @@ fn preconditions(reason: ErrorReason, violations: &[FieldViolation]) -> Vec<Prec
         PreconditionViolation::new(kind, &violation.field, &violation.description)
     };
     violations.iter().map(violation).collect()
+}
+
+// Each data category that was denied, and why.
+fn denials(reason: ErrorReason, decision: &v1::Decision) -> Vec<PreconditionViolation> {
+    let categories = decision.per_category.iter();
+    let denied = categories.filter(|category| category.effect() == v1::Effect::Deny);
+    denied
+        .take(VIOLATIONS_MAX)
+        .map(|category| {
+            let why = category.reason().as_str_name();
+            let why = why.strip_prefix("DECISION_REASON_").unwrap_or(why);
+            PreconditionViolation::new(name(reason), &category.data_category, why)
+        })
+        .collect()
 }
 
 // What a status need not repeat goes first: the trace, the items, then the categories asked last.

@@ -14,9 +14,6 @@ use crate::domain::{
     revision::Revision,
 };
 
-/// Rows of one statement: six parameters each stay far below what either database binds at once.
-const ROWS_MAX: usize = 1_000;
-
 mod row {
     use sea_orm::entity::prelude::*;
 
@@ -77,16 +74,8 @@ impl Session {
 impl Tx {
     /// Keeps decisions.
     pub async fn insert_decisions(&mut self, kept: &[KeptDecision]) -> Result<(), StoreError> {
-        for chunk in kept.chunks(ROWS_MAX) {
-            let rows = chunk
-                .iter()
-                .map(active_row)
-                .collect::<Result<Vec<_>, _>>()?;
-            row::Entity::insert_many(rows)
-                .exec_without_returning(self.connection()?)
-                .await?;
-        }
-        Ok(())
+        let rows = kept.iter().map(active_row).collect::<Result<Vec<_>, _>>()?;
+        self.insert_rows(rows).await
     }
 }
 

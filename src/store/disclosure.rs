@@ -1,14 +1,16 @@
 //! Disclosures and the items that went with each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 
 use super::{
     error::StoreError,
+    rows::{KEYS_MAX, name},
     session::{Session, Tx},
     vault::At,
 };
@@ -18,8 +20,8 @@ use crate::domain::{
     name::{DataCategory, Processor},
 };
 
-/// Rows of one statement: nine parameters each stay far below what either database binds at once.
-const ROWS_MAX: usize = 1_000;
+/// No limit, in a number that both databases take.
+const MOVED_MAX: u64 = i64::MAX as u64;
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -101,13 +103,44 @@ impl Session {
         Ok(disclosures)
     }
 
+    /// The recipients that have one of these items, each once.
+    pub async fn list_recipients(
+        &self,
+        subject: SubjectId,
+        items: &[ItemId],
+    ) -> Result<Vec<Processor>, StoreError> {
+        let mut recipients = BTreeSet::new();
+        for items in items.chunks(KEYS_MAX) {
+            let disclosed = item_row::Entity::find()
+                .select_only()
+                .column(item_row::Column::DisclosureId)
+                .filter(item_row::Column::SubjectId.eq(subject.0))
+                .filter(item_row::Column::ItemId.is_in(items.iter().map(|id| id.0)))
+                .into_query();
+            let names: Vec<String> = row::Entity::find()
+                .select_only()
+                .column(row::Column::Processor)
+                .distinct()
+                .filter(row::Column::SubjectId.eq(subject.0))
+                .filter(row::Column::DisclosureId.in_subquery(disclosed))
+                .into_tuple()
+                .all(self.connection()?)
+                .await?;
+            recipients.extend(names);
+        }
+        let names = recipients.iter();
+        names
+            .map(|text| name("disclosures", "processor", subject, text))
+            .collect()
+    }
+
     async fn disclosed_items(
         &self,
         subject: SubjectId,
         rows: &[row::Model],
     ) -> Result<Items, StoreError> {
         let mut items = Items::new();
-        for chunk in rows.chunks(ROWS_MAX) {
+        for chunk in rows.chunks(KEYS_MAX) {
             let ids = chunk.iter().map(|row| row.disclosure_id);
             let rows = item_row::Entity::find()
                 .filter(item_row::Column::SubjectId.eq(subject.0))
@@ -186,18 +219,30 @@ impl Tx {
         for disclosure in disclosures {
             rows.push(self.disclosure_row(disclosure).await?);
         }
-        let items: Vec<_> = disclosures.iter().flat_map(item_rows).collect();
-        for chunk in rows.chunks(ROWS_MAX) {
-            row::Entity::insert_many(chunk.iter().cloned())
-                .exec_without_returning(self.connection()?)
-                .await?;
+        let items = disclosures.iter().flat_map(item_rows).collect();
+        self.insert_rows(rows).await?;
+        self.insert_rows(items).await
+    }
+
+    /// Moves every disclosure of `from` to `into`, sealed anew. Both subjects are locked.
+    pub async fn move_disclosures(
+        &mut self,
+        from: SubjectId,
+        into: SubjectId,
+    ) -> Result<(), StoreError> {
+        let mut moved = self.list_disclosures(from, None, None, MOVED_MAX).await?;
+        for disclosure in &mut moved {
+            disclosure.subject_id = into;
         }
-        for chunk in items.chunks(ROWS_MAX) {
-            item_row::Entity::insert_many(chunk.iter().cloned())
-                .exec_without_returning(self.connection()?)
-                .await?;
-        }
-        Ok(())
+        row::Entity::delete_many()
+            .filter(row::Column::SubjectId.eq(from.0))
+            .exec(self.connection()?)
+            .await?;
+        item_row::Entity::delete_many()
+            .filter(item_row::Column::SubjectId.eq(from.0))
+            .exec(self.connection()?)
+            .await?;
+        self.insert_disclosures(&moved).await
     }
 
     async fn disclosure_row(
@@ -269,18 +314,4 @@ fn reference_at(subject: SubjectId, disclosure: DisclosureId) -> At {
         row: disclosure.0,
         column: "external_reference_sealed",
     }
-}
-
-fn name<N: std::str::FromStr<Err: std::fmt::Display>>(
-    table: &'static str,
-    column: &'static str,
-    row: uuid::Uuid,
-    text: &str,
-) -> Result<N, StoreError> {
-    text.parse().map_err(|error: N::Err| StoreError::Corrupt {
-        table,
-        column,
-        row: row.to_string(),
-        reason: error.to_string(),
-    })
 }

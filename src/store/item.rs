@@ -3,6 +3,7 @@
 
 mod content;
 mod history;
+mod holders;
 mod moving;
 
 use std::collections::{BTreeMap, HashMap};

@@ -28,6 +28,7 @@ pub mod membership;
 pub mod objection;
 pub mod policy;
 pub mod restriction;
+pub mod state;
 pub mod subject;
 pub mod withdrawal_token;
 
