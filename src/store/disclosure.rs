@@ -20,9 +20,6 @@ use crate::domain::{
     name::{DataCategory, Processor},
 };
 
-/// No limit, in a number that both databases take.
-const MOVED_MAX: u64 = i64::MAX as u64;
-
 mod row {
     use sea_orm::entity::prelude::*;
 
@@ -222,27 +219,6 @@ impl Tx {
         let items = disclosures.iter().flat_map(item_rows).collect();
         self.insert_rows(rows).await?;
         self.insert_rows(items).await
-    }
-
-    /// Moves every disclosure of `from` to `into`, sealed anew. Both subjects are locked.
-    pub async fn move_disclosures(
-        &mut self,
-        from: SubjectId,
-        into: SubjectId,
-    ) -> Result<(), StoreError> {
-        let mut moved = self.list_disclosures(from, None, None, MOVED_MAX).await?;
-        for disclosure in &mut moved {
-            disclosure.subject_id = into;
-        }
-        row::Entity::delete_many()
-            .filter(row::Column::SubjectId.eq(from.0))
-            .exec(self.connection()?)
-            .await?;
-        item_row::Entity::delete_many()
-            .filter(item_row::Column::SubjectId.eq(from.0))
-            .exec(self.connection()?)
-            .await?;
-        self.insert_disclosures(&moved).await
     }
 
     async fn disclosure_row(
