@@ -2,17 +2,20 @@
 
 pub mod audience;
 pub mod audit;
+pub mod collection;
 pub mod consent;
 pub mod decision;
 pub mod disclosure;
 pub mod error;
 pub mod event;
+mod merge;
 pub mod page;
 pub mod policy;
 pub mod purpose;
 pub mod record;
 pub mod registry;
 mod resolve;
+pub mod subject;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod upkeep;

@@ -36,7 +36,7 @@ pub(super) async fn resolve_all(
     match reference {
         SubjectRef::Id(id) => Ok(session.find_subject(*id).await?.into_iter().collect()),
         SubjectRef::Identifier(identifier) => {
-            let key = identifier_key(policy, identifier, field)?;
+            let key = identifier_key(policy, identifier, &format!("{field}.identifier"))?;
             let ids = session.find_identified(&key).await?;
             Ok(session.list_subjects(&ids).await?)
         }
@@ -57,7 +57,8 @@ pub(super) async fn resolve_each(
         .map(|(place, reference)| match reference {
             SubjectRef::Id(_) => Ok(None),
             SubjectRef::Identifier(identifier) => {
-                identifier_key(policy, identifier, &field(place)).map(Some)
+                let field = format!("{}.identifier", field(place));
+                identifier_key(policy, identifier, &field).map(Some)
             }
         })
         .collect();
@@ -85,8 +86,8 @@ pub(super) async fn resolve_each(
     Ok(answers.collect())
 }
 
-/// The living subject that each id leads to.
-async fn survivors(
+/// The living subject that each id leads to. Unknown ones are left out.
+pub(super) async fn survivors(
     session: &Session,
     ids: &[SubjectId],
 ) -> Result<HashMap<SubjectId, SubjectRecord>, Error> {
@@ -128,7 +129,7 @@ pub(super) async fn resolve_all_locked(
     let mut ids = match reference {
         SubjectRef::Id(id) => vec![*id],
         SubjectRef::Identifier(identifier) => {
-            let key = identifier_key(policy, identifier, field)?;
+            let key = identifier_key(policy, identifier, &format!("{field}.identifier"))?;
             tx.lock_identifiers(std::slice::from_ref(&key)).await?;
             tx.find_identified(&key).await?
         }
@@ -157,15 +158,14 @@ fn one(mut found: Vec<SubjectRecord>) -> Result<SubjectRecord, Error> {
 }
 
 /// An identifier in the form in which it is looked for, by the rules of `policy`. Paths of
-/// violations begin with `field`, the path of the reference.
+/// violations begin with `field`, the path of the identifier.
 pub(super) fn identifier_key(
     policy: &CompiledPolicy,
     identifier: &Identifier,
     field: &str,
 ) -> Result<IdentifierKey, Error> {
-    let field = format!("{field}.identifier");
     let mut violations = Violations::default();
-    match declared(policy, identifier, &field, &mut violations) {
+    match declared(policy, identifier, field, &mut violations) {
         Some((_, normalised)) => Ok((identifier.identifier_type.clone(), normalised)),
         None => Err(violations.into()),
     }

@@ -11,6 +11,8 @@ pub struct Upkeep {
     pub tokens_forgotten: u64,
     /// Keys that no subject came to need.
     pub keys_removed: u64,
+    /// Keys whose destruction had been decided and was not completed yet.
+    pub keys_destroyed: u64,
 }
 
 impl Registry {
@@ -30,11 +32,13 @@ impl Registry {
                 Box::pin(async move { Ok::<_, Error>(tx.forget_withdrawal_tokens().await?) })
             })
             .await?;
+        let keys_destroyed = self.store.complete_key_destructions(now).await?;
         let keys_removed = self.store.sweep_orphan_keys(now).await?;
         Ok(Upkeep {
             answers_forgotten,
             tokens_forgotten,
             keys_removed,
+            keys_destroyed,
         })
     }
 

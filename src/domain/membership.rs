@@ -59,6 +59,48 @@ pub fn is_member<'a>(
         .any(|membership| membership.category == *category && membership.is_current(at))
 }
 
+/// Why a membership does not end as was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndRefused {
+    /// The subject is not in the category.
+    #[error("the subject is not in this subject category")]
+    NoMember,
+    /// The end would be before the start.
+    #[error("must not be before the subject came into the subject category")]
+    BeforeStart,
+    /// An earlier end is known.
+    #[error("must not be later than the end that is known already")]
+    AfterKnownEnd,
+}
+
+/// When the time in `category` ends that is asked to end at `wanted`, by default now.
+///
+/// A start may be dated a little ahead, since clocks differ; what is asked to end before it then
+/// ends as it starts, lest nobody could end it yet.
+pub fn end_at<'a>(
+    facts: impl IntoIterator<Item = &'a MembershipFact>,
+    category: &SubjectCategory,
+    wanted: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Timestamp, EndRefused> {
+    let last = fold(facts)
+        .into_iter()
+        .rfind(|membership| membership.category == *category)
+        .filter(|membership| membership.ended_at.is_none_or(|end| end > now))
+        .ok_or(EndRefused::NoMember)?;
+    let mut at = wanted.unwrap_or(now);
+    if last.started_at > now {
+        at = at.max(last.started_at);
+    }
+    if at < last.started_at {
+        return Err(EndRefused::BeforeStart);
+    }
+    if last.ended_at.is_some_and(|end| at > end) {
+        return Err(EndRefused::AfterKnownEnd);
+    }
+    Ok(at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,5 +174,40 @@ mod tests {
         assert!(is_member(&facts, &category, at(8)));
         assert!(!is_member(&facts, &category, at(9)));
         assert!(!is_member(&facts, &category, at(0)));
+    }
+
+    fn end(facts: &[MembershipFact], wanted: Option<i64>, now: i64) -> Result<i64, EndRefused> {
+        let category = "client".parse().unwrap();
+        let ended = end_at(facts, &category, wanted.map(at), at(now));
+        ended.map(|at| at.as_second() / 3_600)
+    }
+
+    #[test]
+    fn a_membership_ends_now_or_when_it_is_said_to() {
+        let facts = [fact(true, 1, 1)];
+        assert_eq!(end(&facts, None, 5), Ok(5));
+        assert_eq!(end(&facts, Some(3), 5), Ok(3));
+        assert_eq!(end(&facts, Some(9), 5), Ok(9));
+        assert_eq!(end(&facts, Some(0), 5), Err(EndRefused::BeforeStart));
+    }
+
+    #[test]
+    fn who_is_no_member_or_has_left_cannot_leave() {
+        assert_eq!(end(&[], None, 5), Err(EndRefused::NoMember));
+        let left = [fact(true, 1, 1), fact(false, 2, 2)];
+        assert_eq!(end(&left, None, 5), Err(EndRefused::NoMember));
+    }
+
+    #[test]
+    fn an_end_to_come_may_be_drawn_nearer_but_not_put_off() {
+        let facts = [fact(true, 1, 1), fact(false, 9, 2)];
+        assert_eq!(end(&facts, None, 5), Ok(5));
+        assert_eq!(end(&facts, Some(10), 5), Err(EndRefused::AfterKnownEnd));
+    }
+
+    #[test]
+    fn a_start_that_is_dated_ahead_can_be_ended_at_once() {
+        let facts = [fact(true, 6, 5)];
+        assert_eq!(end(&facts, None, 5), Ok(6));
     }
 }

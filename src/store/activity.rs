@@ -64,19 +64,19 @@ impl Session {
 
 impl Tx {
     /// Notes an activity. An instant earlier than the latest known one changes nothing. Returns the
-    /// latest. The subject is locked.
+    /// latest, and whether it is this one. The subject is locked.
     pub async fn record_activity(
         &mut self,
         subject: SubjectId,
         source: &Source,
         at: Timestamp,
-    ) -> Result<Timestamp, StoreError> {
+    ) -> Result<(Timestamp, bool), StoreError> {
         let mut known = self.list_activity(&[subject]).await?;
         let last = known
             .get_mut(&subject)
             .and_then(|by_source| by_source.remove(source));
         if let Some(last) = last.filter(|last| *last >= at) {
-            return Ok(last);
+            return Ok((last, false));
         }
         let row = row::ActiveModel {
             subject_id: Set(subject.0),
@@ -87,15 +87,15 @@ impl Tx {
             .update_column(row::Column::LastAt)
             .to_owned();
         self.put_rows(vec![row], &replace).await?;
-        Ok(at)
+        Ok((at, true))
     }
 
-    /// Moves the activity of `from` to `into`: of each source the latest. Returns how many rows.
+    /// Moves the activity of `from` to `into`: of each source the latest.
     pub async fn move_activity(
         &mut self,
         from: SubjectId,
         into: SubjectId,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<(), StoreError> {
         let mut known = self.list_activity(&[from]).await?;
         let moved = known.remove(&from).unwrap_or_default();
         for (source, at) in &moved {
@@ -105,6 +105,6 @@ impl Tx {
             .filter(row::Column::SubjectId.eq(from.0))
             .exec(self.connection()?)
             .await?;
-        Ok(moved.len())
+        Ok(())
     }
 }

@@ -221,6 +221,38 @@ impl Tx {
         self.insert_rows(items).await
     }
 
+    /// Gives the disclosures of one subject to another, their references sealed anew. For a merge:
+    /// ids and times stay. Lock both subjects first.
+    pub async fn move_disclosures(
+        &mut self,
+        from: SubjectId,
+        into: SubjectId,
+    ) -> Result<(), StoreError> {
+        let rows = row::Entity::find()
+            .filter(row::Column::SubjectId.eq(from.0))
+            .all(self.connection()?)
+            .await?;
+        let mut moved = Vec::with_capacity(rows.len());
+        for row in rows {
+            let disclosure = self.disclosure(row, &mut Items::new()).await?;
+            let disclosure = Disclosure {
+                subject_id: into,
+                ..disclosure
+            };
+            moved.push(self.disclosure_row(&disclosure).await?);
+        }
+        row::Entity::delete_many()
+            .filter(row::Column::SubjectId.eq(from.0))
+            .exec(self.connection()?)
+            .await?;
+        item_row::Entity::update_many()
+            .col_expr(item_row::Column::SubjectId, into.0.into())
+            .filter(item_row::Column::SubjectId.eq(from.0))
+            .exec(self.connection()?)
+            .await?;
+        self.insert_rows(moved).await
+    }
+
     async fn disclosure_row(
         &self,
         disclosure: &Disclosure,

@@ -304,12 +304,11 @@ impl Tx {
     }
 
     /// Moves every identifier of `from` to `into`, sealed anew. One that both have stays once.
-    /// Returns how many there were.
     pub async fn move_identifiers(
         &mut self,
         from: SubjectId,
         into: SubjectId,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<(), StoreError> {
         let entries = self.index_of(from).await?;
         let held: Vec<_> = self.index_of(into).await?.iter().map(index_value).collect();
         let rows = self.identifier_rows(&[from]).await?;
@@ -318,7 +317,6 @@ impl Tx {
             let value = self.open_identifier(&row).await?;
             moved.push((row, value));
         }
-        let count = moved.len();
         self.delete_links(
             from,
             moved.iter().map(|(row, _)| row.identifier_id).collect(),
@@ -333,8 +331,7 @@ impl Tx {
                 .iter()
                 .any(|entry| entry.identifier_id == row.identifier_id)
         });
-        self.put_links(into, moved, entries).await?;
-        Ok(count)
+        self.put_links(into, moved, entries).await
     }
 
     async fn put_links(

@@ -96,18 +96,18 @@ impl Tx {
         self.insert_rows(rows).await
     }
 
-    /// Moves every fact of `from` to `into`. Returns how many.
+    /// Moves every fact of `from` to `into`.
     pub async fn move_memberships(
         &mut self,
         from: SubjectId,
         into: SubjectId,
-    ) -> Result<u64, StoreError> {
-        let moved = row::Entity::update_many()
+    ) -> Result<(), StoreError> {
+        row::Entity::update_many()
             .col_expr(row::Column::SubjectId, into.0.into())
             .filter(row::Column::SubjectId.eq(from.0))
             .exec(self.connection()?)
             .await?;
-        Ok(moved.rows_affected)
+        Ok(())
     }
 }
 

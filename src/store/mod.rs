@@ -24,6 +24,7 @@ pub mod identifier;
 pub mod impact;
 pub mod import;
 pub mod item;
+pub mod key_destruction;
 pub mod membership;
 pub mod objection;
 pub mod policy;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    QuerySelect, sea_query::Expr,
 };
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -247,6 +247,23 @@ impl Vault {
             .exec(&self.pool)
             .await?;
         Ok(deleted.rows_affected)
+    }
+
+    /// Destroys keys: what they sealed opens no more, in no backup either. A row without a key stays
+    /// as the proof that there was one.
+    pub(super) async fn destroy(
+        &self,
+        subjects: &[SubjectId],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(row::Column::Wrapped, Expr::value(Option::<Vec<u8>>::None))
+            .col_expr(row::Column::DestroyedAt, now.as_microsecond().into())
+            .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+            .filter(row::Column::Wrapped.is_not_null())
+            .exec(&self.pool)
+            .await?;
+        Ok(())
     }
 
     /// Wraps again, under the first key-encryption key, what another one wrapped. Returns how many.

@@ -81,6 +81,21 @@ impl Tx {
         Ok(())
     }
 
+    /// Lets the tokens of one subject withdraw another's consent, for a merge. Lock both subjects
+    /// first.
+    pub async fn move_withdrawal_tokens(
+        &mut self,
+        from: SubjectId,
+        into: SubjectId,
+    ) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(row::Column::SubjectId, into.0.into())
+            .filter(row::Column::SubjectId.eq(from.0))
+            .exec(self.connection()?)
+            .await?;
+        Ok(())
+    }
+
     /// Forgets tokens that have run out. Returns how many.
     pub async fn forget_withdrawal_tokens(&mut self) -> Result<u64, StoreError> {
         let deleted = row::Entity::delete_many()

@@ -17,6 +17,7 @@ pub async fn run(registry: Registry, stop: CancellationToken) -> Result<(), Work
                 answers_forgotten = done.answers_forgotten,
                 tokens_forgotten = done.tokens_forgotten,
                 keys_removed = done.keys_removed,
+                keys_destroyed = done.keys_destroyed,
                 "upkeep"
             ),
             Err(error) => tracing::warn!(%error, "upkeep failed; the next round tries again"),

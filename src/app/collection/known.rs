@@ -1,0 +1,222 @@
+//! What the registry knows of everyone whom some registrations may concern, kept up to date while
+//! they are worked off one after the other.
+
+use std::collections::HashMap;
+
+use super::{
+    Registered, RegisteredItem, UnlinkedDevice,
+    check::{Checked, CheckedIdentifier},
+};
+use crate::{
+    app::{
+        error::{Error, Missing},
+        resolve::survivors,
+    },
+    domain::{
+        consent::ConsentFact,
+        id::SubjectId,
+        matching::{self, Conflict, Match, Presented, Profile, Profiles},
+        membership::MembershipFact,
+        policy::{compile::CompiledPolicy, model::IdentifierKind},
+    },
+    store::{
+        Session, Tx,
+        identifier::{IdentifierKey, LinkedIdentifier},
+        item::{ItemIdentity, KnownItem},
+        subject::SubjectRecord,
+    },
+};
+
+/// What is known.
+#[derive(Default)]
+pub(super) struct Known {
+    identified: HashMap<IdentifierKey, Vec<SubjectId>>,
+    /// The living subject that each named id leads to.
+    living: HashMap<SubjectId, SubjectId>,
+    pub(super) profiles: Profiles,
+    pub(super) memberships: HashMap<SubjectId, Vec<MembershipFact>>,
+    pub(super) items: HashMap<ItemIdentity, KnownItem>,
+    /// Of subjects that deny something.
+    pub(super) consents: HashMap<SubjectId, Vec<ConsentFact>>,
+}
+
+impl Known {
+    /// As it is committed now.
+    pub(super) async fn view(
+        session: &Session,
+        policy: &CompiledPolicy,
+        checked: &[&Checked],
+    ) -> Result<Self, Error> {
+        let identified = session.list_identified(&keys(checked)).await?;
+        let living = survivors(session, &led_to(checked, &identified)).await?;
+        Self::of(session, policy, identified, living).await
+    }
+
+    /// As it is, and stays until the end of the transaction. The identifiers are locked.
+    pub(super) async fn hold(
+        tx: &mut Tx,
+        policy: &CompiledPolicy,
+        checked: &[&Checked],
+    ) -> Result<Self, Error> {
+        let keys = keys(checked);
+        let mut identified = tx.list_identified(&keys).await?;
+        let living = tx.lock_subjects(&led_to(checked, &identified)).await?;
+        if living.iter().any(|(id, record)| *id != record.subject_id) {
+            // A merge was in the way and has moved identifiers meanwhile.
+            identified = tx.list_identified(&keys).await?;
+        }
+        Self::of(tx, policy, identified, living).await
+    }
+
+    async fn of(
+        session: &Session,
+        policy: &CompiledPolicy,
+        identified: HashMap<IdentifierKey, Vec<SubjectId>>,
+        mut living: HashMap<SubjectId, SubjectRecord>,
+    ) -> Result<Self, Error> {
+        living.retain(|_, record| record.erased_at.is_none());
+        let mut ids: Vec<_> = living.values().map(|record| record.subject_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut links = session.list_identifiers(&ids).await?;
+        let profiles = living.values().map(|record| {
+            let links = links.remove(&record.subject_id).unwrap_or_default();
+            (record.subject_id, profile(record, &links, policy))
+        });
+        Ok(Self {
+            profiles: profiles.collect(),
+            memberships: session.list_membership_facts(&ids).await?,
+            living: living
+                .iter()
+                .map(|(id, record)| (*id, record.subject_id))
+                .collect(),
+            identified,
+            ..Self::default()
+        })
+    }
+
+    /// Whose data a registration is, as far as is known by now.
+    pub(super) fn matched(&self, checked: &Checked) -> Result<Match, Error> {
+        let named = match checked.named {
+            Some(id) => {
+                let living = self.living.get(&id).copied();
+                Some(living.ok_or(Error::NotFound(Missing::Subject))?)
+            }
+            None => None,
+        };
+        let presented: Vec<_> = checked
+            .identifiers
+            .iter()
+            .map(|one| self.presented(one))
+            .collect();
+        matching::choose(named, &presented, &self.profiles)
+            .map_err(|Conflict { subjects }| Error::IdentifierConflict { subjects })
+    }
+
+    fn presented(&self, one: &CheckedIdentifier) -> Presented {
+        let leads_to = self.identified.get(&one.key()).cloned();
+        Presented {
+            identifier_type: one.identifier.identifier_type.clone(),
+            kind: one.kind,
+            leads_to: leads_to.unwrap_or_default(),
+        }
+    }
+
+    /// Notes that an identifier leads to `subject`. Says whether it did not yet.
+    pub(super) fn link(&mut self, subject: SubjectId, one: &CheckedIdentifier) -> bool {
+        let leads_to = self.identified.entry(one.key()).or_default();
+        if leads_to.contains(&subject) {
+            return false;
+        }
+        leads_to.push(subject);
+        if let Some(profile) = self.profiles.get_mut(&subject) {
+            if one.kind == IdentifierKind::Account {
+                let identifier_type = &one.identifier.identifier_type;
+                profile.accounts.insert(identifier_type.clone());
+            }
+            profile.is_pseudonym &= one.kind == IdentifierKind::Device;
+        }
+        true
+    }
+
+    /// What registering would answer, without ids that only registering makes.
+    pub(super) fn preview(&self, checked: &Checked) -> Result<Registered, Error> {
+        let matched = self.matched(checked)?;
+        let category = &checked.subject_category;
+        let items = checked.items.iter().map(|item| RegisteredItem {
+            item_id: None,
+            subject_category: category.clone(),
+            data_category: item.data_category.clone(),
+            source: item.source.clone(),
+            collected_at: item.collected_at,
+            policy_version: item.policy_version.clone(),
+            purposes: item.purposes.clone(),
+        });
+        Ok(Registered {
+            subject_id: matched.subject,
+            subject_created: false,
+            items: items.collect(),
+            consent_ids: Vec::new(),
+            unlinked: unlinked(checked, &matched),
+        })
+    }
+}
+
+/// The devices that stay with somebody else.
+pub(super) fn unlinked(checked: &Checked, matched: &Match) -> Vec<UnlinkedDevice> {
+    let left = matched.left.iter().filter_map(|place| {
+        let one = checked.identifiers.get(*place)?;
+        Some(UnlinkedDevice {
+            identifier_type: one.identifier.identifier_type.clone(),
+            field: one.field.clone(),
+        })
+    });
+    left.collect()
+}
+
+/// The identifiers of all registrations, each once.
+pub(super) fn keys(checked: &[&Checked]) -> Vec<IdentifierKey> {
+    let identifiers = checked.iter().flat_map(|checked| &checked.identifiers);
+    let mut keys: Vec<_> = identifiers.map(CheckedIdentifier::key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// Every subject that is named or led to, each once, in the order of their ids.
+fn led_to(
+    checked: &[&Checked],
+    identified: &HashMap<IdentifierKey, Vec<SubjectId>>,
+) -> Vec<SubjectId> {
+    let named = checked.iter().filter_map(|checked| checked.named);
+    let mut ids: Vec<_> = named
+        .chain(identified.values().flatten().copied())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// A type that the policy no longer has counts as a contact: it is neither an account to be taken
+/// over, nor a pseudonym to be merged away.
+pub(in crate::app) fn profile(
+    record: &SubjectRecord,
+    links: &[LinkedIdentifier],
+    policy: &CompiledPolicy,
+) -> Profile {
+    let kind = |link: &LinkedIdentifier| {
+        let entry = policy.identifier_type(&link.identifier_type);
+        entry.map_or(IdentifierKind::Contact, |entry| entry.kind)
+    };
+    let accounts = links
+        .iter()
+        .filter(|link| kind(link) == IdentifierKind::Account);
+    Profile {
+        created_at: record.created_at,
+        accounts: accounts.map(|link| link.identifier_type.clone()).collect(),
+        is_pseudonym: !links.is_empty()
+            && links
+                .iter()
+                .all(|link| kind(link) == IdentifierKind::Device),
+    }
+}

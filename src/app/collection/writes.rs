@@ -1,0 +1,49 @@
+//! What registrations amount to, gathered, and then written in a few statements.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    app::error::Error,
+    domain::{
+        caller::Caller,
+        consent::ConsentRecord,
+        id::{ItemId, SubjectId},
+        item::{Item, ItemState},
+        membership::MembershipFact,
+    },
+    store::{Tx, identifier::NewIdentifier, item::ItemChange},
+};
+
+/// Rows to be written.
+#[derive(Default)]
+pub(super) struct Writes {
+    pub(super) subjects: Vec<SubjectId>,
+    pub(super) links: Vec<NewIdentifier>,
+    pub(super) memberships: Vec<(SubjectId, MembershipFact)>,
+    /// Of several that replace each other the last is left.
+    pub(super) items: BTreeMap<(SubjectId, ItemId), Item>,
+    pub(super) history: Vec<(SubjectId, ItemState, ItemChange)>,
+    pub(super) consents: Vec<ConsentRecord>,
+}
+
+impl Writes {
+    /// Writes them.
+    pub(super) async fn flush(self, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
+        let Self {
+            subjects,
+            links,
+            memberships,
+            items,
+            history,
+            consents,
+        } = self;
+        let by = caller.service.as_str();
+        tx.insert_subjects(&subjects).await?;
+        tx.link_identifiers(&links, by).await?;
+        tx.append_membership_facts(&memberships, by).await?;
+        tx.put_items(&items).await?;
+        tx.append_item_history(&history).await?;
+        tx.append_consents(&consents).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Merging: everything of one subject moves to another, and the old id leads to the new one. Of two
+//! answers the denial wins.
+
+use super::error::Error;
+use crate::{
+    domain::{
+        caller::Caller,
+        consent::{
+            ConsentFact, ConsentRecord,
+            merge::{InheritedDenial, merge_denials},
+        },
+        event::{Event, EventKind},
+        id::{ConsentId, SubjectId},
+        policy::history::PolicyHistory,
+    },
+    store::Tx,
+};
+
+/// Items of one subject that one merge moves. Each is sealed anew while everything else waits.
+pub const MERGED_ITEMS_MAX: u64 = 10_000;
+
+/// Moves everything of `from` to `into`. Both are held, living, and not the same. The key of `from`
+/// is destroyed once this is committed. Returns the event that tells of it.
+pub(super) async fn merge_subject(
+    tx: &mut Tx,
+    policies: &PolicyHistory,
+    caller: &Caller,
+    from: SubjectId,
+    into: SubjectId,
+) -> Result<Event, Error> {
+    if tx.count_items(from).await? > MERGED_ITEMS_MAX {
+        return Err(Error::TooLarge(
+            "the subject to be merged away has more than 10,000 items",
+        ));
+    }
+    tx.prepare_keys(&[from, into]).await?;
+    let mut facts = tx.list_consent_facts(&[from, into]).await?;
+    let theirs = facts.remove(&from).unwrap_or_default();
+    let ours = facts.remove(&into).unwrap_or_default();
+    move_everything(tx, from, into).await?;
+    inherit_denials(tx, policies, caller, into, (&ours, &theirs)).await?;
+    tx.redirect_subject(from, into).await?;
+    tx.intend_key_destruction(from).await?;
+    Ok(Event {
+        merged_subject_id: Some(from),
+        ..Event::new(EventKind::SubjectsMerged, Some(into))
+    })
+}
+
+async fn move_everything(tx: &mut Tx, from: SubjectId, into: SubjectId) -> Result<(), Error> {
+    tx.move_identifiers(from, into).await?;
+    tx.move_memberships(from, into).await?;
+    tx.move_items(from, into).await?;
+    tx.move_activity(from, into).await?;
+    tx.move_consents(from, into).await?;
+    tx.move_objections(from, into).await?;
+    tx.move_restrictions(from, into).await?;
+    tx.move_disclosures(from, into).await?;
+    tx.move_withdrawal_tokens(from, into).await?;
+    Ok(())
+}
+
+/// Appends the denials that one history ended in and that both together would lose, each with the
+/// evidence of the fact that denied.
+async fn inherit_denials(
+    tx: &mut Tx,
+    policies: &PolicyHistory,
+    caller: &Caller,
+    into: SubjectId,
+    (ours, theirs): (&[ConsentFact], &[ConsentFact]),
+) -> Result<(), Error> {
+    let versions = policies.versions().iter();
+    let processors = versions.flat_map(|version| version.policy().processors.keys());
+    let inherited = merge_denials(ours, theirs, processors, tx.now());
+    let mut records = Vec::with_capacity(inherited.len());
+    for InheritedDenial {
+        fact,
+        processors,
+        occurred_at,
+    } in inherited
+    {
+        let denied = tx.find_consent(into, fact.consent_id).await?;
+        let denied = denied.ok_or_else(|| Error::Internal("a moved consent is gone".into()))?;
+        records.push(ConsentRecord {
+            consent_id: ConsentId(tx.new_id()),
+            processors,
+            occurred_at,
+            recorded_at: tx.now(),
+            recorded_by: caller.service.clone(),
+            ..denied
+        });
+    }
+    tx.append_consents(&records).await?;
+    Ok(())
+}

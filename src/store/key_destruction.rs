@@ -1,0 +1,87 @@
+//! Intents to destroy keys: durable with the change that makes the key needless, completed after
+//! it, and again after a crash, until done.
+
+use jiff::Timestamp;
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::{Store, error::StoreError, session::Tx};
+use crate::domain::id::SubjectId;
+
+/// Keys destroyed in one step.
+const STEP: u64 = 1_000;
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "key_destructions")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject_id: Uuid,
+        pub intended_at: i64,
+        pub completed_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl Tx {
+    /// Decides that a subject's key is to be destroyed once this is committed.
+    pub async fn intend_key_destruction(&mut self, subject: SubjectId) -> Result<(), StoreError> {
+        let row = row::ActiveModel {
+            subject_id: Set(subject.0),
+            intended_at: Set(self.now().as_microsecond()),
+            completed_at: Set(None),
+        };
+        self.insert_rows(vec![row]).await
+    }
+
+    async fn mark_destroyed(&mut self, subjects: &[SubjectId]) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(row::Column::CompletedAt, self.now().as_microsecond().into())
+            .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+            .exec(self.connection()?)
+            .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Destroys the keys whose destruction is decided. Safe to run again, and from several replicas
+    /// at once. Returns how many.
+    pub async fn complete_key_destructions(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut count = 0;
+        loop {
+            let doomed = self.intended_destructions(now).await?;
+            if doomed.is_empty() {
+                return Ok(count);
+            }
+            count += doomed.len() as u64;
+            self.vault.destroy(&doomed, now).await?;
+            self.write("mark_destroyed", now, move |tx| {
+                let doomed = doomed.clone();
+                Box::pin(async move { tx.mark_destroyed(&doomed).await })
+            })
+            .await?;
+        }
+    }
+
+    async fn intended_destructions(&self, now: Timestamp) -> Result<Vec<SubjectId>, StoreError> {
+        let snapshot = self.snapshot(now).await?;
+        let ids: Vec<Uuid> = row::Entity::find()
+            .select_only()
+            .column(row::Column::SubjectId)
+            .filter(row::Column::CompletedAt.is_null())
+            .order_by_asc(row::Column::SubjectId)
+            .limit(STEP)
+            .into_tuple()
+            .all(snapshot.connection()?)
+            .await?;
+        snapshot.close().await?;
+        Ok(ids.into_iter().map(SubjectId).collect())
+    }
+}
