@@ -3,28 +3,29 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures::{Stream, stream};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{
     error::Error,
     registry::{Registry, authorise},
 };
-use crate::{
-    domain::{
-        audit::Action,
-        caller::{Bound, Caller},
-        event::EventKind,
-        name::Processor,
-    },
-    store::event::PlacedEvent,
+use crate::domain::{
+    audit::Action,
+    caller::{Bound, Caller},
+    event::EventKind,
+    name::Processor,
 };
+
+pub use crate::store::event::PlacedEvent;
 
 /// Events read at once: bounds what a stream holds in memory.
 const READ_MAX: usize = 200;
 /// How long a follower waits before it looks again without having been woken: another replica's
 /// events do not wake it.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// Looks without an event after which a follower is told how far it has come.
-const LOOKS_PER_CHECKPOINT: u32 = 25;
+/// How often a follower that has caught up is told how far it has come. It learns by that, too, that
+/// the stream lives.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(15);
 /// Names the cursors of this stream.
 const LIST: &str = "events";
 
@@ -71,11 +72,11 @@ impl Registry {
         };
         let follower = Follower {
             registry: self.clone(),
+            caller: Arc::new(caller.clone()),
             filter: Arc::new(filter),
             position,
-            told: position,
             ready: VecDeque::new(),
-            looks: 0,
+            checkpoints: checkpoints(),
         };
         Ok(stream::unfold(Some(follower), |follower| async {
             let mut follower = follower?;
@@ -146,30 +147,33 @@ fn may_follow(caller: &Caller, filter: &EventFilter) -> Result<(), Error> {
     }
 }
 
+/// The first is due at once: it comes as soon as the follower has caught up.
+fn checkpoints() -> Interval {
+    let mut checkpoints = interval(CHECKPOINT_INTERVAL);
+    checkpoints.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    checkpoints
+}
+
 struct Follower {
     registry: Registry,
+    caller: Arc<Caller>,
     filter: Arc<EventFilter>,
     /// Everything up to here was looked at.
     position: i64,
-    /// The last place that the follower was told of.
-    told: i64,
     ready: VecDeque<PlacedEvent>,
-    looks: u32,
+    checkpoints: Interval,
 }
 
 impl Follower {
     async fn next(&mut self) -> Result<Watched, Error> {
         loop {
+            self.may_go_on()?;
             if let Some(event) = self.ready.pop_front() {
-                self.told = event.position;
                 let cursor = self.cursor(event.position);
                 return Ok(Watched::Event {
                     event: Box::new(event),
                     cursor,
                 });
-            }
-            if self.registry.stopping.is_cancelled() {
-                return Err(Error::Stopping);
             }
             // Enrolled before looking, so that what is placed in between wakes it.
             let placed = self.registry.placed.clone();
@@ -178,15 +182,27 @@ impl Follower {
             if !self.ready.is_empty() {
                 continue;
             }
-            if let Some(checkpoint) = self.checkpoint() {
-                return Ok(checkpoint);
-            }
             tokio::select! {
+                _ = self.checkpoints.tick() => {
+                    let cursor = self.cursor(self.position);
+                    return Ok(Watched::Checkpoint { cursor });
+                }
                 () = woken => {}
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
                 () = self.registry.stopping.cancelled() => {}
             }
         }
+    }
+
+    /// Ends the stream with the server, and with the token that it was opened with.
+    fn may_go_on(&self) -> Result<(), Error> {
+        if self.registry.stopping.is_cancelled() {
+            return Err(Error::Stopping);
+        }
+        if self.caller.has_expired(self.registry.clock_now()) {
+            return Err(Error::TokenExpired);
+        }
+        Ok(())
     }
 
     /// Reads what has been placed since the last look.
@@ -207,23 +223,14 @@ impl Follower {
             Some(event) if found.len() == READ_MAX => event.position,
             _ => last.max(self.position),
         };
-        self.looks = if found.is_empty() { self.looks + 1 } else { 0 };
         self.ready.extend(found);
         Ok(())
-    }
-
-    fn checkpoint(&mut self) -> Option<Watched> {
-        if self.told >= self.position || self.looks < LOOKS_PER_CHECKPOINT {
-            return None;
-        }
-        self.looks = 0;
-        self.told = self.position;
-        Some(Watched::Checkpoint {
-            cursor: self.cursor(self.position),
-        })
     }
 
     fn cursor(&self, position: i64) -> String {
         self.registry.issue_token(LIST, &position.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

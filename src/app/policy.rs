@@ -14,7 +14,7 @@ use crate::{
         audit::{Action, AuditDetail},
         caller::Caller,
         event::{Event, EventKind},
-        name::PolicyVersion,
+        name::{DataCategory, PolicyVersion, SubjectCategory},
         policy::{
             compile::CompiledPolicy,
             diff::{PolicyDiff, diff},
@@ -26,8 +26,13 @@ use crate::{
         },
         violation::Violations,
     },
-    store::{Session, Tx, policy::Publication},
+    store::{Session, Tx},
 };
+
+pub use crate::store::policy::Publication;
+
+/// Outdated consents whose subjects are counted: each is a query of its own.
+pub const OUTDATED_COUNTED_MAX: usize = 1_000;
 
 /// What lint says of a policy, what it would change, and for how many.
 #[derive(Clone, Debug)]
@@ -36,13 +41,14 @@ pub struct PolicyReport {
     pub policy: Arc<CompiledPolicy>,
     /// What lint found.
     pub findings: Vec<Finding>,
-    /// The version it is compared with: the one before it.
-    pub compared_with: Option<PolicyVersion>,
+    /// What it is compared with: the version before it.
+    pub compared_with: Option<Arc<CompiledPolicy>>,
     /// What it changes.
     pub diff: PolicyDiff,
     /// Subjects with live items in a cell that is added, removed or changed.
     pub affected_subjects: i64,
-    /// Subjects who said yes to each outdated consent's purpose, in the order of the diff.
+    /// Subjects who said yes to each outdated consent's purpose, in the order of the diff; of the
+    /// first [`OUTDATED_COUNTED_MAX`] alone.
     pub outdated_subjects: Vec<i64>,
     /// When and by whom it was published, if it was.
     pub publication: Option<Publication>,
@@ -161,12 +167,12 @@ impl Registry {
             .count_subjects_with_items(&contexts(&diff))
             .await?;
         let mut outdated_subjects = Vec::with_capacity(diff.outdated_consents.len());
-        for cell in &diff.outdated_consents {
+        for cell in diff.outdated_consents.iter().take(OUTDATED_COUNTED_MAX) {
             outdated_subjects.push(view.snapshot.count_consenting_subjects(cell).await?);
         }
         Ok(PolicyReport {
             findings: lint(compiled),
-            compared_with: before.map(|before| before.version().clone()),
+            compared_with: before.cloned(),
             diff,
             affected_subjects,
             outdated_subjects,
@@ -275,12 +281,7 @@ fn is_in_force(view: &View, version: &PolicyVersion) -> bool {
         .is_ok_and(|policy| policy.version() == version)
 }
 
-fn contexts(
-    diff: &PolicyDiff,
-) -> Vec<(
-    crate::domain::name::SubjectCategory,
-    crate::domain::name::DataCategory,
-)> {
+fn contexts(diff: &PolicyDiff) -> Vec<(SubjectCategory, DataCategory)> {
     let changes = diff.added.iter().chain(&diff.removed).chain(&diff.changed);
     let contexts: BTreeSet<_> = changes
         .map(|change| {

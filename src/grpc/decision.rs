@@ -1,12 +1,14 @@
 //! Decisions as messages.
 
-use super::render::{instant, text, texts};
+use super::{
+    choice::{Choice, optional_number},
+    render::{instant, text, texts},
+};
 use crate::{
     app::decision::Answer,
     domain::{
-        decision::{CategoryDecision, DecisionReason, Effect, TraceStep},
+        decision::{CategoryDecision, TraceStep},
         name::DataCategory,
-        policy::model::LawfulBasis,
     },
     proto::v1,
 };
@@ -22,9 +24,9 @@ pub fn decision(answer: &Answer, steps_max: usize) -> v1::Decision {
         steps.map(|step| trace_step(&category.data_category, step))
     });
     v1::Decision {
-        effect: effect(decision.effect).into(),
-        reason: reason(decision.reason).into(),
-        lawful_basis: basis(decision.lawful_basis).into(),
+        effect: decision.effect.number(),
+        reason: decision.reason.number(),
+        lawful_basis: optional_number(decision.lawful_basis),
         activity: text(decision.activity.as_ref()),
         policy_version: text(decision.policy_version.as_ref()),
         consent_id: text(decision.consent_id.as_ref()),
@@ -40,26 +42,13 @@ pub fn decision(answer: &Answer, steps_max: usize) -> v1::Decision {
 pub fn category(category: &CategoryDecision) -> v1::CategoryDecision {
     v1::CategoryDecision {
         data_category: category.data_category.to_string(),
-        effect: effect(category.effect).into(),
-        reason: reason(category.reason).into(),
-        lawful_basis: basis(category.lawful_basis).into(),
+        effect: category.effect.number(),
+        reason: category.reason.number(),
+        lawful_basis: optional_number(category.lawful_basis),
         activity: text(category.activity.as_ref()),
         consent_id: text(category.consent_id.as_ref()),
         item_ids: texts(&category.item_ids),
         valid_until: category.valid_until.map(instant),
-    }
-}
-
-/// A lawful basis; unspecified when there is none.
-fn basis(basis: Option<LawfulBasis>) -> v1::LawfulBasis {
-    match basis {
-        None => v1::LawfulBasis::Unspecified,
-        Some(LawfulBasis::Consent) => v1::LawfulBasis::Consent,
-        Some(LawfulBasis::Contract) => v1::LawfulBasis::Contract,
-        Some(LawfulBasis::LegalObligation) => v1::LawfulBasis::LegalObligation,
-        Some(LawfulBasis::VitalInterests) => v1::LawfulBasis::VitalInterests,
-        Some(LawfulBasis::PublicTask) => v1::LawfulBasis::PublicTask,
-        Some(LawfulBasis::LegitimateInterests) => v1::LawfulBasis::LegitimateInterests,
     }
 }
 
@@ -69,52 +58,21 @@ fn trace_step(data: &DataCategory, step: &TraceStep) -> v1::TraceStep {
         activity: text(step.activity.as_ref()),
         subject_category: text(step.subject_category.as_ref()),
         item_id: text(step.item_id.as_ref()),
-        rule: reason(step.rule).into(),
+        rule: step.rule.number(),
         applied: step.applies,
         detail: step.detail(),
-    }
-}
-
-fn effect(effect: Effect) -> v1::Effect {
-    match effect {
-        Effect::Allow => v1::Effect::Allow,
-        Effect::Deny => v1::Effect::Deny,
-    }
-}
-
-fn reason(reason: DecisionReason) -> v1::DecisionReason {
-    use DecisionReason as Reason;
-    match reason {
-        Reason::SubjectUnknown => v1::DecisionReason::SubjectUnknown,
-        Reason::SubjectErased => v1::DecisionReason::SubjectErased,
-        Reason::PurposeUnknown => v1::DecisionReason::PurposeUnknown,
-        Reason::DataCategoryUnknown => v1::DecisionReason::DataCategoryUnknown,
-        Reason::ProcessorUnknown => v1::DecisionReason::ProcessorUnknown,
-        Reason::NoActivity => v1::DecisionReason::NoActivity,
-        Reason::ProcessorNotNamed => v1::DecisionReason::ProcessorNotNamed,
-        Reason::ProcessingRestricted => v1::DecisionReason::ProcessingRestricted,
-        Reason::NotCollected => v1::DecisionReason::NotCollected,
-        Reason::PurposeExcluded => v1::DecisionReason::PurposeExcluded,
-        Reason::RetentionExpired => v1::DecisionReason::RetentionExpired,
-        Reason::Objected => v1::DecisionReason::Objected,
-        Reason::ConsentRefused => v1::DecisionReason::ConsentRefused,
-        Reason::ConsentWithdrawn => v1::DecisionReason::ConsentWithdrawn,
-        Reason::ConsentMissing => v1::DecisionReason::ConsentMissing,
-        Reason::ConsentExpired => v1::DecisionReason::ConsentExpired,
-        Reason::ConsentEvidenceInsufficient => v1::DecisionReason::ConsentEvidenceInsufficient,
-        Reason::ConsentOutdated => v1::DecisionReason::ConsentOutdated,
-        Reason::Lawful => v1::DecisionReason::Lawful,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::decision::DecisionReason;
 
     #[test]
     fn every_reason_has_the_published_name_of_its_own() {
         for known in DecisionReason::ALL {
-            let published = reason(known).as_str_name();
+            let published = known.render().as_str_name();
             assert_eq!(published, format!("DECISION_REASON_{known}"));
         }
     }

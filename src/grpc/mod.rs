@@ -1,12 +1,16 @@
 //! The gRPC floor: the only place with tonic and prost servers. Services turn messages into domain
 //! values, call a use case, and turn its result back; they hold no rules.
 
+pub mod audit;
 mod batch;
 pub mod caller;
+pub mod choice;
 pub mod decision;
 pub mod disclosure;
+pub mod event;
 pub mod layers;
 pub mod parse;
+pub mod policy;
 pub mod purpose;
 pub mod record;
 pub mod render;

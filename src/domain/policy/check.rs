@@ -10,7 +10,10 @@ use super::{
     model::{AfterCategoryEnd, LawfulBasis, Policy},
     walk,
 };
-use crate::domain::name::{DataCategory, Processor, Purpose, SubjectCategory};
+use crate::domain::{
+    consent::EvidenceMethod,
+    name::{DataCategory, Processor, Purpose, SubjectCategory},
+};
 
 /// Every `ERROR` of the policy, but for an unknown time zone. When a limit is exceeded, nothing
 /// else is looked at: the other checks cost what the policy's size costs.
@@ -292,6 +295,13 @@ impl Check<'_> {
         for (purpose, methods) in &consent.methods {
             let path = format!("consent.methods.{purpose}");
             self.not_empty(path.clone(), methods);
+            if methods.contains(&EvidenceMethod::NotStated) {
+                self.error(
+                    FindingCode::ValueInvalid,
+                    path.clone(),
+                    "must name ways of consenting; leave the purpose out to accept every one",
+                );
+            }
             self.known_purpose(path, purpose);
         }
         for (purpose, wordings) in &consent.wording {

@@ -1,7 +1,10 @@
 //! What a new version changes, cell by cell: what becomes possible, what stops, and which consents
 //! no longer speak of what is done. How many people that touches is counted elsewhere, by cell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::Serialize;
 
@@ -78,6 +81,34 @@ pub enum CellChangeReason {
     ConsentAlsoRequired,
     /// It no longer needs consent beside its basis.
     ConsentNoLongerRequired,
+}
+
+impl fmt::Display for CellChangeReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ActivityAdded(activity) => write!(f, "the activity {activity} covers it now"),
+            Self::ActivityRemoved(activity) => {
+                write!(f, "no activity covers it any more; {activity} did")
+            }
+            Self::BasisStated(_) => f.write_str("its activity has a lawful basis now"),
+            Self::BasisDropped(_) => f.write_str("its activity has lost its lawful basis"),
+            Self::BasisChanged { .. } => f.write_str("it rests on another lawful basis"),
+            Self::SharingAdded => f.write_str("a sharing statement names the recipient now"),
+            Self::SharingRemoved => {
+                f.write_str("no sharing statement names the recipient any more")
+            }
+            Self::RecipientBecameController => {
+                f.write_str("the recipient acts on its own behalf now")
+            }
+            Self::RecipientBecameProcessor => {
+                f.write_str("the recipient acts on the controller's behalf now")
+            }
+            Self::ConsentAlsoRequired => f.write_str("it needs consent beside its basis now"),
+            Self::ConsentNoLongerRequired => {
+                f.write_str("it no longer needs consent beside its basis")
+            }
+        }
+    }
 }
 
 /// Compares two versions; `None` for the old one when there is none.

@@ -16,6 +16,10 @@ pub const ITEM_PURPOSES_MAX: usize = 100;
 pub const PURPOSES_MAX: usize = 50;
 /// Most processors of one consent statement, withdrawal or watcher.
 pub const PROCESSORS_MAX: usize = 50;
+/// Most kinds of events that a watcher names; a kind may stand twice.
+pub const EVENT_KINDS_MAX: usize = 100;
+/// Largest policy, in bytes of its message; the file may have as many.
+pub const POLICY_BYTES_MAX: usize = 1024 * 1024;
 /// Most entries of one batch.
 pub const BATCH_ENTRIES_MAX: usize = 1_000;
 /// Entries of a page when the caller does not say.

@@ -49,9 +49,12 @@ fn whole(fields: &Fields<'_>) -> Option<Policy> {
         data_categories: catalogue(fields, "data_categories", data_category),
         purposes: catalogue(fields, "purposes", purpose),
         processors: catalogue(fields, "processors", processor),
-        collected: fields.or_default("collected", |place| {
-            place.map(|place| place.list(|place| place.fields(collected)))
-        }),
+        collected: without_empty(
+            fields.or_default("collected", |place| {
+                place.map(|place| place.list(|place| place.fields(collected)))
+            }),
+            Vec::is_empty,
+        ),
         activities: statements(fields, "activities", activity),
         sharing: statements(fields, "sharing", sharing),
         retention: statements(fields, "retention", retention),
@@ -87,6 +90,13 @@ where
 
 fn statements<'a, T>(fields: &Fields<'a>, key: &str, read: fn(&Fields<'a>) -> Option<T>) -> Vec<T> {
     fields.or_default(key, |place| place.list(|place| place.fields(read)))
+}
+
+/// A name with nothing under it says nothing, and is left out so that one policy has one form.
+fn without_empty<K: Ord, T>(map: BTreeMap<K, T>, is_empty: fn(&T) -> bool) -> BTreeMap<K, T> {
+    let mut map = map;
+    map.retain(|_, under| !is_empty(under));
+    map
 }
 
 /// A date is midnight in the controller's time zone. Without a time zone that is known there is a
@@ -336,7 +346,10 @@ fn consent(fields: &Fields<'_>) -> ConsentRules {
     ConsentRules {
         methods: fields.or_default("methods", |place| place.map(Place::choices)),
         expires_after: fields.optional("expires_after", Place::period),
-        wording: fields.or_default("wording", |place| place.map(|place| place.map(Place::text))),
+        wording: without_empty(
+            fields.or_default("wording", |place| place.map(|place| place.map(Place::text))),
+            BTreeMap::is_empty,
+        ),
         provenance: provenance(fields),
     }
 }
