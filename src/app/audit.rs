@@ -85,7 +85,8 @@ mod tests {
             .change(call, move |tx, _| {
                 let data = data.clone();
                 Box::pin(async move {
-                    let subject = tx.create_subject().await?.subject_id;
+                    let subject = tx.reserve_subject().await?;
+                    tx.insert_subjects(&[subject]).await?;
                     let audit = AuditDetail {
                         data_categories: vec![data],
                         ..AuditDetail::of(subject)

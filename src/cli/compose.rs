@@ -14,9 +14,8 @@ use crate::{
         keyring::{KeyFiles, KeyRing},
     },
     grpc::{
-        disclosure,
+        self,
         layers::auth::Gate,
-        purpose, record,
         server::{ServerOptions, listen, serve},
     },
     runtime::{
@@ -43,6 +42,7 @@ pub struct Assembled {
     incoming: TcpIncoming,
     gate: Gate,
     options: ServerOptions,
+    message_bytes_max: usize,
 }
 
 /// Starts logging as configured.
@@ -115,6 +115,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
         incoming,
         gate: Gate { verifier, clock },
         options,
+        message_bytes_max: usize::try_from(config.server.message_bytes_max)?,
     })
 }
 
@@ -122,7 +123,7 @@ impl Assembled {
     /// Serves until a signal, [`Lifecycle::stop`], or the death of a worker.
     pub async fn run(self) -> Result<()> {
         let stop = self.lifecycle.soft();
-        let routes = routes(&self.registry);
+        let routes = routes(&self.registry, self.message_bytes_max);
         let (incoming, gate, options) = (self.incoming, self.gate, self.options);
         self.lifecycle.spawn("server", async move {
             serve(incoming, routes, gate, options, stop)
@@ -133,12 +134,19 @@ impl Assembled {
     }
 }
 
-/// Every service of the registry.
-pub fn routes(registry: &Registry) -> Routes {
-    Routes::default()
-        .add_service(purpose::service(registry.clone()))
-        .add_service(record::service(registry.clone()))
-        .add_service(disclosure::service(registry.clone()))
+/// Every service of the registry, none of which takes or gives a longer message.
+fn routes(registry: &Registry, message_bytes_max: usize) -> Routes {
+    let mut routes = Routes::builder();
+    macro_rules! add {
+        ($($noun:ident)*) => {$(
+            let service = grpc::$noun::service(registry.clone())
+                .max_decoding_message_size(message_bytes_max)
+                .max_encoding_message_size(message_bytes_max);
+            routes.add_service(service);
+        )*};
+    }
+    add! { audit disclosure event policy purpose record }
+    routes.routes()
 }
 
 /// The clock of the deployment.

@@ -11,7 +11,6 @@ use super::{
         limits::{DATA_CATEGORIES_MAX, FILTER_BYTES_MAX},
     },
     render::{instant, text, texts},
-    server::MESSAGE_BYTES_MAX,
 };
 use crate::{
     app::{
@@ -36,8 +35,6 @@ const DONE: &str = "OK";
 /// The service, over the registry's use cases.
 pub fn service(registry: Registry) -> AuditServiceServer<AuditLog> {
     AuditServiceServer::new(AuditLog { registry })
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// Who did what, and why.

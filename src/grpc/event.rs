@@ -14,7 +14,6 @@ use super::{
         limits::{EVENT_KINDS_MAX, PROCESSORS_MAX},
     },
     render::{instant, text, texts},
-    server::MESSAGE_BYTES_MAX,
 };
 use crate::{
     app::{
@@ -32,8 +31,6 @@ use crate::{
 /// The service, over the registry's use cases.
 pub fn service(registry: Registry) -> EventServiceServer<Events> {
     EventServiceServer::new(Events { registry })
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// What happens, for those who follow.

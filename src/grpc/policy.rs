@@ -18,7 +18,6 @@ use super::{
         limits::{LOCALE_BYTES_MAX, POLICY_BYTES_MAX},
     },
     render::instant,
-    server::MESSAGE_BYTES_MAX,
 };
 use crate::{
     app::{
@@ -40,8 +39,6 @@ use crate::{
 /// The service, over the registry's use cases.
 pub fn service(registry: Registry) -> PolicyServiceServer<Policies> {
     PolicyServiceServer::new(Policies { registry })
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// The versions of the policy, and what can be read off them.
