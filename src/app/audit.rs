@@ -1,7 +1,6 @@
 //! Reading the audit log (Art. 5(2)): who did what to whose data, and why a decision was as it was.
 
 use super::{
-    decision::KeptDecision,
     error::{Error, Missing},
     page::Page,
     registry::Registry,
@@ -9,7 +8,10 @@ use super::{
 };
 use crate::domain::{audit::Action, caller::Caller, id::DecisionId, subject_ref::SubjectRef};
 
-pub use crate::store::audit::{AuditEntry, AuditFilter};
+pub use crate::store::{
+    audit::{AuditEntry, AuditFilter},
+    decision::KeptDecision,
+};
 
 impl Registry {
     /// A page of entries, latest first. `subject` narrows them to one person, under every id that

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     app::{
         Error, Registry,
-        audit::{AuditEntry, AuditFilter},
-        decision::{Answer, KeptDecision},
+        audit::{AuditEntry, AuditFilter, KeptDecision},
+        decision::Answer,
     },
     domain::{
         audit::{Action, AuditDetail},
