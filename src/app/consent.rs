@@ -33,7 +33,7 @@ use crate::{
 };
 
 use answer::Told;
-pub(super) use statement::{CheckedStatement, append_checked, append_statement, check_statement};
+pub(super) use statement::{CheckedStatement, check_statement};
 pub use token::{
     IssueWithdrawalToken, IssuedToken, TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_MAX,
     TOKEN_LIFETIME_MIN,

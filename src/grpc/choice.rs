@@ -4,7 +4,7 @@
 use super::parse::{Parse, Parsed};
 use crate::{
     domain::{
-        consent::EvidenceMethod,
+        consent::{ConsentChoice, EvidenceMethod, GivenBy},
         decision::{DecisionReason, Effect},
         event::EventKind,
         policy::{
@@ -75,6 +75,7 @@ macro_rules! choices {
 
 choices! {
     ClaimKind { ConsentByUse, }
+    ConsentChoice { Given, Refused, Pending, Withdrawn, }
     DecisionReason {
         SubjectUnknown, SubjectErased, PurposeUnknown, DataCategoryUnknown, ProcessorUnknown,
         NoActivity, ProcessorNotNamed, ProcessingRestricted, NotCollected, PurposeExcluded,
@@ -88,6 +89,7 @@ choices! {
         ActivityRecorded, ConsentRecorded, ConsentWithdrawn, WithdrawalTokenIssued,
         DisclosureRecorded,
     }
+    GivenBy { Subject, Guardian, Agent, }
     IdentifierKind { Account, Contact, Device, }
     LawfulBasis {
         Consent, Contract, LegalObligation, VitalInterests, PublicTask, LegitimateInterests,

@@ -5,6 +5,7 @@ pub mod audit;
 mod batch;
 pub mod caller;
 pub mod choice;
+pub mod consent;
 pub mod decision;
 pub mod disclosure;
 pub mod event;

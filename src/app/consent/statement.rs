@@ -32,21 +32,6 @@ pub(in crate::app) struct CheckedStatement {
     pub(super) recorded_by: Source,
 }
 
-/// Checks a statement and appends its facts, one for each purpose, in their order. Nothing is
-/// written unless all of it is right. Paths of fields begin with `field_prefix`. Lock the subject
-/// first.
-pub(in crate::app) async fn append_statement(
-    tx: &mut Tx,
-    policies: &PolicyHistory,
-    subject_id: SubjectId,
-    statement: &ConsentStatement,
-    caller: &Caller,
-    field_prefix: &str,
-) -> Result<Vec<ConsentFact>, Error> {
-    let checked = check_statement(policies, statement, caller, tx.now(), field_prefix)?;
-    append_checked(tx, subject_id, &checked).await
-}
-
 /// Checks a statement: first what the caller may speak for, then every rule; all that is broken is
 /// in one [`Error::Invalid`]. [`Error::NotFound`]: no version is named and none was in force.
 pub(in crate::app) fn check_statement(
@@ -81,16 +66,6 @@ pub(in crate::app) fn check_statement(
 
 /// Appends the facts of a checked statement, one for each purpose, in their order. Lock the subject
 /// first.
-pub(in crate::app) async fn append_checked(
-    tx: &mut Tx,
-    subject_id: SubjectId,
-    statement: &CheckedStatement,
-) -> Result<Vec<ConsentFact>, Error> {
-    let records = append_records(tx, subject_id, statement).await?;
-    Ok(records.iter().map(ConsentRecord::fact).collect())
-}
-
-/// As [`append_checked`]; what is returned has the proof.
 pub(super) async fn append_records(
     tx: &mut Tx,
     subject_id: SubjectId,

@@ -1,11 +1,8 @@
 //! A consent form as its message.
 
 use crate::{
-    domain::consent::{
-        form::{ConsentForm, ConsentQuestion},
-        receipt::Recipient,
-    },
-    grpc::{choice::Choice, render::texts},
+    domain::consent::form::{ConsentForm, ConsentQuestion},
+    grpc::{choice::Choice, consent::recipient, render::texts},
     proto::v1,
 };
 
@@ -31,14 +28,5 @@ fn question(question: ConsentQuestion) -> v1::ConsentQuestion {
         data_categories: texts(&question.data_categories),
         recipients: question.recipients.into_iter().map(recipient).collect(),
         methods: question.methods.into_iter().map(Choice::number).collect(),
-    }
-}
-
-fn recipient(recipient: Recipient) -> v1::ConsentRecipient {
-    v1::ConsentRecipient {
-        processor: recipient.processor.to_string(),
-        title: recipient.title,
-        role: recipient.role.number(),
-        country: recipient.country,
     }
 }
