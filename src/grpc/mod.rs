@@ -18,3 +18,4 @@ pub mod render;
 pub mod scopes;
 pub mod server;
 pub mod status;
+pub mod subject;
