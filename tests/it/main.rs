@@ -5,6 +5,7 @@ mod harness;
 mod postgres;
 
 mod crash;
+mod policy;
 mod replicas;
 mod secrecy;
 mod server;
