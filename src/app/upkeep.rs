@@ -1,6 +1,7 @@
 //! What keeps the store small and whole, without anybody asking for it.
 
 use super::{error::Error, registry::Registry};
+use crate::store::idempotency::FORGOTTEN_MAX;
 
 /// What one round of upkeep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,12 +21,7 @@ impl Registry {
     /// run on several replicas at once.
     pub async fn keep_up(&self) -> Result<Upkeep, Error> {
         let now = self.clock_now();
-        let answers_forgotten = self
-            .store
-            .write("forget_answers", now, |tx| {
-                Box::pin(async move { Ok::<_, Error>(tx.forget_answers().await?) })
-            })
-            .await?;
+        let answers_forgotten = self.forget_answers().await?;
         let tokens_forgotten = self
             .store
             .write("forget_withdrawal_tokens", now, |tx| {
@@ -40,6 +36,23 @@ impl Registry {
             keys_removed,
             keys_destroyed,
         })
+    }
+
+    /// Forgets them some at a time, until none is left that is too old or the process is to stop.
+    async fn forget_answers(&self) -> Result<u64, Error> {
+        let mut count = 0;
+        loop {
+            let forgotten = self
+                .store
+                .write("forget_answers", self.clock_now(), |tx| {
+                    Box::pin(async move { Ok::<_, Error>(tx.forget_answers().await?) })
+                })
+                .await?;
+            count += forgotten;
+            if forgotten < FORGOTTEN_MAX || self.stopping.is_cancelled() {
+                return Ok(count);
+            }
+        }
     }
 
     /// Wraps keys again that another than the first key-encryption key wrapped; a rotation of the

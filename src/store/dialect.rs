@@ -6,14 +6,21 @@ use jiff::Timestamp;
 use registry_migrations::{Keys, MigratorTrait, Registry};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
-    DbBackend, IsolationLevel, Statement, TransactionTrait,
+    DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
     sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::error::StoreError;
+use super::error::{StoreError, is_connection_lost};
 
 /// Longest wait for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection to PostgreSQL that was idle for this long is tried before it is used: a server that
+/// was restarted meanwhile has closed it.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// Connections that a transaction tries to begin on before it gives up: so many can have died at
+/// once without having been idle for [`TRUSTED_IDLE`].
+const BEGINNINGS_MAX: u32 = 32;
 /// Connections that read a SQLite file side by side.
 const SQLITE_READERS: u32 = 4;
 /// Locks that one statement takes.
@@ -81,9 +88,12 @@ impl Dialect {
             .min_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_timeout(ACQUIRE_TIMEOUT)
-            // A ping before each use costs a quarter of the selects; a dead connection shows itself.
+            // A ping before each use costs a quarter of the selects.
             .test_before_acquire(false)
             .sqlx_logging(false);
+        if self == Self::Postgres {
+            options.test_before_acquire_if_idle_for(TRUSTED_IDLE);
+        }
         if self == Self::Sqlite {
             create_private(url)?;
             // FULL: an answer is sent only after its commit is on the disk. secure_delete: what was
@@ -102,21 +112,32 @@ impl Dialect {
         Ok(Database::connect(options).await?)
     }
 
+    /// A transaction that writes; on SQLite it is the only one from its beginning, since one that
+    /// has read cannot always be let write.
+    pub(super) async fn begin(
+        self,
+        pool: &DatabaseConnection,
+    ) -> Result<DatabaseTransaction, StoreError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        match self {
+            Self::Sqlite => Ok(pool.begin_with_options(options).await?),
+            Self::Postgres => begin_alive(pool, None, None).await,
+        }
+    }
+
     /// A transaction that sees one committed state, whatever commits meanwhile.
     pub(super) async fn begin_snapshot(
         self,
         pool: &DatabaseConnection,
     ) -> Result<DatabaseTransaction, StoreError> {
-        Ok(match self {
-            Self::Sqlite => pool.begin().await?,
-            Self::Postgres => {
-                pool.begin_with_config(
-                    Some(IsolationLevel::RepeatableRead),
-                    Some(AccessMode::ReadOnly),
-                )
-                .await?
-            }
-        })
+        let isolation = Some(IsolationLevel::RepeatableRead);
+        match self {
+            Self::Sqlite => Ok(pool.begin().await?),
+            Self::Postgres => begin_alive(pool, isolation, Some(AccessMode::ReadOnly)).await,
+        }
     }
 
     /// The instant by which a transaction decides: the database's own where replicas share it, so
@@ -203,12 +224,13 @@ impl Dialect {
         pool: &DatabaseConnection,
         tables: Tables,
     ) -> Result<(), StoreError> {
-        let transaction = pool.begin().await?;
+        let transaction = self.begin(pool).await?;
         self.lock(&transaction, MIGRATION_LOCK).await?;
         match tables {
-            Tables::Registry => Registry::up(&transaction, None).await?,
-            Tables::Keys => Keys::up(&transaction, None).await?,
+            Tables::Registry => Registry::up(&transaction, None).await,
+            Tables::Keys => Keys::up(&transaction, None).await,
         }
+        .map_err(migrating)?;
         transaction.commit().await?;
         Ok(())
     }
@@ -220,15 +242,36 @@ impl Dialect {
         tables: Tables,
     ) -> Result<usize, StoreError> {
         let pending = match tables {
-            Tables::Registry => Registry::get_pending_migrations(pool).await,
-            Tables::Keys => Keys::get_pending_migrations(pool).await,
+            Tables::Registry => Registry::get_pending_migrations_read_only(pool).await,
+            Tables::Keys => Keys::get_pending_migrations_read_only(pool).await,
         };
-        match pending {
-            Ok(pending) => Ok(pending.len()),
-            Err(error) => Err(StoreError::Schema(format!(
-                "the database does not fit this program (is it newer?): {error}"
-            ))),
+        Ok(pending.map_err(migrating)?.len())
+    }
+}
+
+/// Begins on the first connection that is alive. A beginning that failed has changed nothing, so it
+/// may be tried again; the pool drops a connection that is dead.
+async fn begin_alive(
+    pool: &DatabaseConnection,
+    isolation: Option<IsolationLevel>,
+    access: Option<AccessMode>,
+) -> Result<DatabaseTransaction, StoreError> {
+    for _ in 1..BEGINNINGS_MAX {
+        match pool.begin_with_config(isolation, access).await {
+            Err(error) if is_connection_lost(&error) => {}
+            begun => return Ok(begun?),
         }
+    }
+    Ok(pool.begin_with_config(isolation, access).await?)
+}
+
+/// The migrator has words of its own only for a migration that it does not know.
+fn migrating(error: DbErr) -> StoreError {
+    match error {
+        DbErr::Custom(text) => StoreError::Schema(format!(
+            "the database is newer than this program, or not the registry's: {text}"
+        )),
+        error => error.into(),
     }
 }
 

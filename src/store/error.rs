@@ -1,6 +1,6 @@
 //! What can go wrong in the store. The texts are for the log: they name tables and columns, never values.
 
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx::sqlite::SqliteError};
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +57,16 @@ impl From<DbErr> for StoreError {
     }
 }
 
-/// SQLSTATE classes: 40 (rollback), 55P03 (lock), 08, 53, 57P (gone or going). SQLite: 5 and 6 are
-/// busy and locked.
+/// Whether a connection that the pool gave broke on its first statement.
+pub(super) fn is_connection_lost(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
+        error
+    else {
+        return false;
+    };
+    matches!(from_sqlx(cause), StoreError::Unavailable(_))
+}
+
 fn from_sqlx(error: &sea_orm::sqlx::Error) -> StoreError {
     let sea_orm::sqlx::Error::Database(database) = error else {
         return match error {
@@ -69,16 +77,37 @@ fn from_sqlx(error: &sea_orm::sqlx::Error) -> StoreError {
             _ => StoreError::Internal(error.to_string()),
         };
     };
+    // The database's own message can quote values; the code cannot.
     let code = database.code().unwrap_or_default();
-    match code.as_ref() {
-        "40001" | "40P01" | "55P03" | "5" | "6" | "517" => StoreError::Contention,
-        // 13: the disk is full; 10: input or output failed.
-        "13" | "10" => StoreError::Unavailable(format!("SQLite error {code}")),
-        code if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") => {
+    if database.try_downcast_ref::<SqliteError>().is_some() {
+        from_sqlite(&code)
+    } else {
+        from_sqlstate(&code)
+    }
+}
+
+/// Classes: 40 (rolled back), 55P03 (locked), 08, 53, 57P, 58 (gone, going or full), 25006 (it only
+/// stands by).
+fn from_sqlstate(code: &str) -> StoreError {
+    match code {
+        "40001" | "40P01" | "55P03" => StoreError::Contention,
+        code if ["08", "53", "57P", "58", "25006"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
             StoreError::Unavailable(format!("SQLSTATE {code}"))
         }
-        // The database's own message can quote values; the code cannot.
-        code => StoreError::Internal(format!("database error {code}")),
+        code => StoreError::Internal(format!("SQLSTATE {code}")),
+    }
+}
+
+/// The last byte is the class, the rest tells its cases apart: busy and locked; input or output
+/// failed, the disk is full, the file cannot be opened or written.
+fn from_sqlite(code: &str) -> StoreError {
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        Ok(5 | 6) => StoreError::Contention,
+        Ok(8 | 10 | 13 | 14) => StoreError::Unavailable(format!("SQLite error {code}")),
+        _ => StoreError::Internal(format!("SQLite error {code}")),
     }
 }
 
@@ -91,5 +120,28 @@ pub trait WriteError: From<StoreError> + Send + 'static {
 impl WriteError for StoreError {
     fn is_contention(&self) -> bool {
         matches!(self, Self::Contention)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_of_an_sqlite_class_is_read_as_its_class() {
+        // 517: a snapshot that is too old to write; 266: a read failed; 13: full; 1555: a key twice.
+        assert!(matches!(from_sqlite("517"), StoreError::Contention));
+        assert!(matches!(from_sqlite("266"), StoreError::Unavailable(_)));
+        assert!(matches!(from_sqlite("13"), StoreError::Unavailable(_)));
+        assert!(matches!(from_sqlite("1555"), StoreError::Internal(_)));
+    }
+
+    #[test]
+    fn a_server_that_goes_fills_up_or_stands_by_is_unavailable() {
+        for code in ["08006", "53100", "57P01", "58030", "25006"] {
+            assert!(matches!(from_sqlstate(code), StoreError::Unavailable(_)));
+        }
+        assert!(matches!(from_sqlstate("40001"), StoreError::Contention));
+        assert!(matches!(from_sqlstate("57014"), StoreError::Internal(_)));
     }
 }

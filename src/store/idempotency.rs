@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement,
+    sea_query::OnConflict,
+};
 use uuid::Uuid;
 
 use super::{
@@ -15,6 +18,9 @@ use crate::domain::{audit::Action, revision::Revision};
 
 /// How long an answer is remembered.
 pub const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// Answers forgotten in one transaction at most: what else wants to be written waits no longer.
+pub const FORGOTTEN_MAX: u64 = 1_000;
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -156,13 +162,17 @@ impl Tx {
         self.put_rows(rows, &replace).await
     }
 
-    /// Forgets answers that are too old to count. Returns how many.
+    /// Forgets answers that are too old to count, [`FORGOTTEN_MAX`] at most. Returns how many.
     pub async fn forget_answers(&mut self) -> Result<u64, StoreError> {
-        let deleted = row::Entity::delete_many()
-            .filter(row::Column::CreatedAt.lte(oldest_remembered(self.now())))
-            .exec(self.connection()?)
-            .await?;
-        Ok(deleted.rows_affected)
+        let sql = Statement::from_sql_and_values(
+            self.connection()?.get_database_backend(),
+            "DELETE FROM idempotency WHERE (caller, action, request_id) IN (
+                SELECT caller, action, request_id FROM idempotency
+                WHERE created_at <= $1 ORDER BY created_at LIMIT $2
+             )",
+            [oldest_remembered(self.now()).into(), FORGOTTEN_MAX.into()],
+        );
+        Ok(self.connection()?.execute_raw(sql).await?.rows_affected())
     }
 }
 

@@ -13,8 +13,13 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 const STEP: u64 = 1_000;
 
 impl Store {
-    /// Removes keys older than [`ORPHAN_AGE`] that no subject needs. Returns how many.
+    /// Removes keys older than [`ORPHAN_AGE`] that no subject needs. Returns how many. Their age is
+    /// by the database's clock, as their making was: a replica whose clock is ahead must not take
+    /// the key of a subject that is just being made.
     pub async fn sweep_orphan_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let snapshot = self.snapshot(now).await?;
+        let now = snapshot.now();
+        snapshot.close().await?;
         let before = now.checked_sub(ORPHAN_AGE).unwrap_or(Timestamp::MIN);
         let mut after = first_id_of(before.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN));
         let mut removed = 0;

@@ -61,50 +61,72 @@ pub struct Publication {
     pub revision: Revision,
 }
 
+/// A version, and the instant at which it was published. A publication that was rolled back after
+/// somebody had read it may come again with other content: it is told apart by its instant.
+type Published = (String, i64);
+
+/// The policies read so far.
+#[derive(Clone)]
+pub(super) struct KnownPolicies {
+    published: Vec<Published>,
+    history: Arc<PolicyHistory>,
+}
+
+impl Default for KnownPolicies {
+    fn default() -> Self {
+        Self {
+            published: Vec::new(),
+            history: Arc::new(PolicyHistory::new(Vec::new())),
+        }
+    }
+}
+
+impl KnownPolicies {
+    fn find(&self, wanted: &Published) -> Option<Arc<CompiledPolicy>> {
+        let version = self.published.contains(wanted).then_some(&wanted.0)?;
+        let version: PolicyVersion = version.parse().ok()?;
+        self.history.get(&version).cloned()
+    }
+}
+
 impl Store {
     /// Every published version, as `session` sees it.
     pub async fn policies(&self, session: &Session) -> Result<Arc<PolicyHistory>, StoreError> {
-        let versions: Vec<String> = row::Entity::find()
+        let published: Vec<Published> = row::Entity::find()
             .select_only()
-            .column(row::Column::Version)
+            .columns([row::Column::Version, row::Column::PublishedAt])
             .order_by_asc(row::Column::EffectiveFrom)
             .into_tuple()
             .all(session.connection()?)
             .await?;
         let known = self.policies.read().await.clone();
-        if known
-            .versions()
-            .iter()
-            .map(|policy| policy.version().as_str())
-            .eq(versions.iter().map(String::as_str))
-        {
-            return Ok(known);
+        if known.published == published {
+            return Ok(known.history);
         }
-        let history = Arc::new(self.read_policies(session, &known, &versions).await?);
+        let history = read_policies(session, &known, &published).await?;
+        let history = Arc::new(history);
         // A session that started earlier may see fewer; it keeps its own view and the next one mends this.
-        *self.policies.write().await = history.clone();
+        *self.policies.write().await = KnownPolicies {
+            published,
+            history: history.clone(),
+        };
         Ok(history)
     }
+}
 
-    async fn read_policies(
-        &self,
-        session: &Session,
-        known: &PolicyHistory,
-        versions: &[String],
-    ) -> Result<PolicyHistory, StoreError> {
-        let mut compiled = Vec::with_capacity(versions.len());
-        for version in versions {
-            let kept = version
-                .parse()
-                .ok()
-                .and_then(|version: PolicyVersion| known.get(&version).cloned());
-            compiled.push(match kept {
-                Some(policy) => policy,
-                None => session.read_policy(version).await?,
-            });
-        }
-        Ok(PolicyHistory::new(compiled))
+async fn read_policies(
+    session: &Session,
+    known: &KnownPolicies,
+    published: &[Published],
+) -> Result<PolicyHistory, StoreError> {
+    let mut compiled = Vec::with_capacity(published.len());
+    for one in published {
+        compiled.push(match known.find(one) {
+            Some(policy) => policy,
+            None => session.read_policy(&one.0).await?,
+        });
     }
+    Ok(PolicyHistory::new(compiled))
 }
 
 impl Session {

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use super::{dialect::Dialect, error::StoreError, vault::Vault};
 use crate::{crypto::seal::SubjectKey, domain::id::SubjectId};
 
-/// A planned failure of the n-th database call, for tests that ask what is left behind.
+/// A planned failure of the n-th database call (statements, commits, calls to the key store), for tests that ask what is left behind.
 #[derive(Clone, Debug)]
 pub struct Faults(Arc<AtomicI64>);
 
@@ -38,7 +38,8 @@ impl Faults {
         self.0.swap(i64::MAX, Ordering::SeqCst) < 0
     }
 
-    fn step(&self) -> Result<(), StoreError> {
+    /// One call to a database: fails when it is the planned one.
+    pub(super) fn step(&self) -> Result<(), StoreError> {
         if self.0.load(Ordering::SeqCst) == i64::MAX || self.0.fetch_sub(1, Ordering::SeqCst) != 0 {
             Ok(())
         } else {
@@ -88,6 +89,7 @@ impl Session {
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.faults.step()?;
         Ok(self.connection.commit().await?)
     }
 

@@ -4,17 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use sea_orm::{DatabaseConnection, TransactionTrait};
+use sea_orm::DatabaseConnection;
 use tokio::sync::RwLock;
 
 use super::{
     dialect::{Dialect, Tables},
     error::{StoreError, WriteError},
+    policy::KnownPolicies,
     session::{Faults, Session, Snapshot, Tx},
     vault::{Secrets, Vault},
-    write_queue::WriteQueue,
+    write_queue::{Body, WriteQueue, run_body},
 };
-use crate::{crypto::keyring::KeyRing, domain::policy::history::PolicyHistory};
+use crate::crypto::keyring::KeyRing;
 
 /// How often a transaction that met another one is tried in all.
 const ATTEMPTS_MAX: u32 = 10;
@@ -53,7 +54,7 @@ pub struct Store {
     pub(super) vault: Arc<Vault>,
     faults: Faults,
     time_source: TimeSource,
-    pub(super) policies: RwLock<Arc<PolicyHistory>>,
+    pub(super) policies: RwLock<KnownPolicies>,
 }
 
 impl Store {
@@ -79,7 +80,7 @@ impl Store {
             vault,
             faults,
             time_source: options.time_source,
-            policies: RwLock::new(Arc::new(PolicyHistory::new(Vec::new()))),
+            policies: RwLock::default(),
         })
     }
 
@@ -154,13 +155,13 @@ impl Store {
 
     async fn attempt<T, E, F>(&self, now: Timestamp, body: &F) -> Result<T, E>
     where
-        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
+        F: Body<T, E>,
         E: WriteError,
     {
-        let transaction = self.pool.begin().await.map_err(StoreError::from)?;
+        let transaction = self.dialect.begin(&self.pool).await?;
         let now = self.decide_now(&transaction, now).await?;
         let mut tx = Tx(self.session(transaction, now));
-        match body(&mut tx).await {
+        match run_body(body, &mut tx).await {
             Ok(value) => {
                 tx.0.commit().await?;
                 Ok(value)

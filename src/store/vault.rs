@@ -355,6 +355,7 @@ impl Session {
         if let Some(key) = keys.get(&subject) {
             return Ok(key.clone());
         }
+        self.faults.step()?;
         let key = self.vault.find(subject).await?;
         keys.insert(subject, key.clone());
         Ok(key)
@@ -367,6 +368,7 @@ impl Session {
         let mut wanted = subjects.to_vec();
         wanted.retain(|subject| !keys.contains_key(subject));
         if !wanted.is_empty() {
+            self.faults.step()?;
             keys.extend(self.vault.find_many(&wanted).await?);
         }
         Ok(())
@@ -403,6 +405,7 @@ impl Session {
 impl Tx {
     /// A new subject's id; its key is durable.
     pub(super) async fn new_subject_key(&mut self) -> Result<SubjectId, StoreError> {
+        self.faults.step()?;
         let (subject_id, key) = self.vault.take(self.now()).await?;
         self.keys.lock().await.insert(subject_id, key);
         Ok(subject_id)

@@ -1,11 +1,11 @@
 //! SQLite has one writer. Many waiting requests share one commit (and so one flush to the disk):
 //! each runs in a savepoint of its own, and is answered only after the commit of all.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
-use sea_orm::{DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{DatabaseConnection, TransactionTrait};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -95,7 +95,7 @@ where
 
     fn run<'j>(&'j mut self, tx: &'j mut Tx) -> BoxFuture<'j, bool> {
         Box::pin(async move {
-            let result = (self.body)(tx).await;
+            let result = run_body(&self.body, tx).await;
             let stands = result.is_ok();
             self.result = Some(result);
             stands
@@ -136,11 +136,7 @@ impl Writer {
     }
 
     async fn commit_group(&self, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let transaction = self.pool.begin_with_options(options).await?;
+        let transaction = Dialect::Sqlite.begin(&self.pool).await?;
         for job in group.iter_mut() {
             let savepoint = transaction.begin().await?;
             let now = job.now();
@@ -158,8 +154,21 @@ impl Writer {
                 tx.0.roll_back().await?;
             }
         }
+        self.faults.step()?;
         transaction.commit().await?;
         Ok(())
+    }
+}
+
+/// Runs a body. One that panics has failed, and nothing else has: the writer lives on.
+pub(super) async fn run_body<T, E: WriteError>(
+    body: &impl Body<T, E>,
+    tx: &mut Tx,
+) -> Result<T, E> {
+    // What the body left half done is the transaction's, and that is rolled back.
+    match AssertUnwindSafe(body(tx)).catch_unwind().await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::Internal("a transaction's body panicked".into()).into()),
     }
 }
 
