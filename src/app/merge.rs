@@ -19,8 +19,19 @@ use crate::{
 /// Items of one subject that one merge moves. Each is sealed anew while everything else waits.
 pub const MERGED_ITEMS_MAX: u64 = 10_000;
 
+/// Refuses to merge away a subject with more items than one merge moves. Nothing is written.
+pub(super) async fn check_size(tx: &Tx, from: SubjectId) -> Result<(), Error> {
+    if tx.count_items(from).await? > MERGED_ITEMS_MAX {
+        return Err(Error::TooLarge(
+            "the subject to be merged away has more than 10,000 items",
+        ));
+    }
+    Ok(())
+}
+
 /// Moves everything of `from` to `into`. Both are held, living, and not the same. The key of `from`
-/// is destroyed once this is committed. Returns the event that tells of it.
+/// is destroyed once this is committed. Call [`check_size`] before. Returns the event that tells of
+/// it.
 pub(super) async fn merge_subject(
     tx: &mut Tx,
     policies: &PolicyHistory,
@@ -28,11 +39,6 @@ pub(super) async fn merge_subject(
     from: SubjectId,
     into: SubjectId,
 ) -> Result<Event, Error> {
-    if tx.count_items(from).await? > MERGED_ITEMS_MAX {
-        return Err(Error::TooLarge(
-            "the subject to be merged away has more than 10,000 items",
-        ));
-    }
     tx.prepare_keys(&[from, into]).await?;
     let mut facts = tx.list_consent_facts(&[from, into]).await?;
     let theirs = facts.remove(&from).unwrap_or_default();

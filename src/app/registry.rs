@@ -296,16 +296,25 @@ async fn replay<T: DeserializeOwned>(
     let Some(remembered) = tx.find_remembered(&key).await? else {
         return Ok(None);
     };
+    answered(tx, call, &remembered).map(Some)
+}
+
+/// The remembered answer, if it belongs to this very request.
+pub(super) fn answered<T: DeserializeOwned>(
+    tx: &Tx,
+    call: &Call,
+    remembered: &Remembered,
+) -> Result<Written<T>, Error> {
     if !remembered.answers(tx, &call.canonical) {
         return Err(Error::RequestIdReused);
     }
     let value = serde_json::from_str(&remembered.response)
         .map_err(|error| Error::Internal(format!("a remembered answer does not read: {error}")))?;
-    Ok(Some(Written {
+    Ok(Written {
         value,
         revision: remembered.revision,
         replayed: true,
-    }))
+    })
 }
 
 /// Events, stamps, audit and the remembered answer of a change: its other half.

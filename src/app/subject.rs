@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     error::{Error, Missing},
-    merge::merge_subject,
+    merge::{check_size, merge_subject},
     registry::{Call, Change, Registry, Written, in_force},
     resolve::{identifier_key, resolve, resolve_locked},
 };
@@ -87,6 +87,7 @@ impl Registry {
                 Box::pin(async move {
                     let policy = in_force(policies, tx.now())?;
                     let (into, from) = hold_both(tx, policy, &into, &from).await?;
+                    check_size(tx, from).await?;
                     let event = merge_subject(tx, policies, &caller, from, into).await?;
                     let audit = vec![AuditDetail::of(from), AuditDetail::of(into)];
                     Ok(Change::of_many(into, audit).event(event))

@@ -5,6 +5,7 @@
 
 mod aead;
 pub mod blind_index;
+pub mod derived_id;
 pub mod entropy;
 pub mod key;
 pub mod key_file;

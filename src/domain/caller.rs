@@ -120,7 +120,8 @@ scopes! {
     PolicyWrite = "policy.write",
     /// Register collections.
     Collect = "collect",
-    /// Learn from a registration whether the subject was known before, and under which id.
+    /// Register somebody who was erased and comes back of their own accord: `collect` alone is
+    /// refused there, lest a partner's automatic update brings an erased person back.
     CollectReturning = "collect.returning",
     /// Record and withdraw consent.
     Consent = "consent",

@@ -13,7 +13,7 @@ use crate::{
     app::{
         consent::CheckedStatement,
         error::Error,
-        merge::merge_subject,
+        merge::{check_size, merge_subject},
         registry::{Change, in_force},
     },
     domain::{
@@ -115,7 +115,11 @@ impl Work<'_> {
                 }
             }
             if let (Some(matched), true) = (to_merge, placed.is_empty()) {
-                self.merge(&matched, &mut merged).await?;
+                match self.check_sizes(&matched).await {
+                    Ok(()) => self.merge(&matched, &mut merged).await?,
+                    Err(error @ Error::TooLarge(_)) => outcomes.push(Err(error)),
+                    Err(error) => return Err(error),
+                }
                 continue;
             }
             let first = outcomes.len();
@@ -127,6 +131,13 @@ impl Work<'_> {
                 };
                 change.events.splice(..0, merged.drain(..));
             }
+        }
+        Ok(())
+    }
+
+    async fn check_sizes(&self, matched: &Match) -> Result<(), Error> {
+        for from in &matched.merge {
+            check_size(self.tx, *from).await?;
         }
         Ok(())
     }

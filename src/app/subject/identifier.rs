@@ -5,7 +5,7 @@ use crate::{
     app::{
         collection::profile,
         error::{Error, Missing},
-        merge::merge_subject,
+        merge::{check_size, merge_subject},
         registry::{Call, Change, Registry, Written, in_force},
         resolve::{declared, identifier_key, resolve_locked},
     },
@@ -122,6 +122,7 @@ impl Link<'_> {
         let matched = self.matched(&presented).await?;
         let mut events = Vec::new();
         for from in matched.merge {
+            check_size(self.tx, from).await?;
             let (policies, caller) = (self.policies, self.caller);
             let merged = merge_subject(self.tx, policies, caller, from, self.subject).await?;
             events.push(merged);
