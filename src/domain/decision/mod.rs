@@ -90,7 +90,8 @@ pub struct Decision {
 /// Decides. `subject: None` is a subject that nobody knows.
 ///
 /// Whatever is not known denies: no policy in force, no category asked for, an item id that leads
-/// nowhere. `now` is never later than the clock that the facts were written by.
+/// nowhere. `now` comes from the clock that the facts were written by (the database's, where several
+/// replicas share one): another clock's skew could grant what that one denies.
 pub fn decide(
     policies: &PolicyHistory,
     subject: Option<&SubjectState>,

@@ -191,7 +191,7 @@ fn any_query() -> impl Strategy<Value = Query> {
         1 => Just(Vec::new()),
         1 => Just(names(&["shoe_size"])),
     ];
-    let items = prop_oneof![4 => Just(Vec::new()), 1 => vec(1..6_u128, 1..3)];
+    let items = prop_oneof![4 => Just(Vec::new()), 1 => vec(1..8_u128, 1..3)];
     let purpose = prop_oneof![20 => one_of(&PURPOSES), 1 => Just(name("telemarketing"))];
     let processor = prop_oneof![10 => one_of(&PROCESSORS), 1 => Just(name("stranger"))];
     (data, items, purpose, option::weighted(0.4, processor)).prop_map(

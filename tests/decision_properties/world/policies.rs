@@ -51,9 +51,9 @@ struct PolicySeed {
 fn any_policy_seed() -> impl Strategy<Value = PolicySeed> {
     let rules = (
         vec(any_basis(), CELLS),
-        vec(any_activity(), 1..6),
-        vec(any_sharing(), 0..5),
-        vec(any_retention(), 0..3),
+        vec(any_activity(), 4..12),
+        vec(any_sharing(), 2..9),
+        vec(any_retention(), 0..4),
     );
     let method = any_method();
     let details = (

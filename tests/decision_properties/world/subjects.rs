@@ -14,8 +14,8 @@ use registry::domain::{
 use uuid::Uuid;
 
 use super::{
-    CATEGORIES, DATA, DAYS_APART, PROCESSORS, PURPOSES, SOURCES, VERSIONS, any_day, any_method,
-    day, mostly_none, one_of,
+    CATEGORIES, DATA, DAYS_APART, GRID, PROCESSORS, PURPOSES, SOURCES, VERSIONS, any_day,
+    any_method, day, mostly_none, one_of,
 };
 
 /// Everything that one person said.
@@ -31,7 +31,7 @@ pub fn any_consents() -> impl Strategy<Value = Vec<ConsentFact>> {
 pub(super) fn any_subject() -> impl Strategy<Value = SubjectState> {
     let membership = (
         one_of(&CATEGORIES),
-        any_day(),
+        (0..GRID / 2).prop_map(day),
         option::weighted(0.4, 0..8_i64),
     );
     let objection = (
@@ -46,11 +46,11 @@ pub(super) fn any_subject() -> impl Strategy<Value = SubjectState> {
     );
     (
         prop::bool::weighted(0.03),
-        vec(membership, 1..4),
-        vec(any_item(), 0..5),
+        vec(membership, 2..6),
+        vec(any_item(), 3..10),
         any_consents(),
-        prop_oneof![3 => Just(Vec::new()), 1 => vec(objection, 1..3)],
-        prop_oneof![3 => Just(Vec::new()), 1 => vec(restriction, 1..3)],
+        prop_oneof![1 => Just(Vec::new()), 1 => vec(objection, 1..3)],
+        prop_oneof![4 => Just(Vec::new()), 1 => vec(restriction, 1..3)],
         vec((one_of(&SOURCES), any_day()), 0..3),
     )
         .prop_map(
