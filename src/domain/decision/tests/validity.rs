@@ -6,7 +6,10 @@ use super::{
     life::{Life, NOW, at, query},
     policy::{FIRST, later},
 };
-use crate::domain::decision::decide;
+use crate::domain::{
+    consent::{ConsentChoice, EvidenceMethod},
+    decision::decide,
+};
 
 fn person_under(versions: &[&str]) -> Life {
     let mut life = Life::under(versions);
@@ -108,4 +111,28 @@ fn the_whole_ends_with_the_first_of_its_parts() {
     let decision = life.decision(&asked, NOW);
     assert_eq!(decision.per_category[0].valid_until, None);
     assert_eq!(decision.valid_until, Some(at("2024-08-01")));
+}
+
+#[test]
+fn a_yes_on_other_grounds_ends_with_the_consent_that_lifts_a_no() {
+    let mut life = person_under(&[FIRST]);
+    life.refused("screening", "2024-02-01");
+    life.gave("screening", "2024-03-01").expires_at = Some(at("2024-07-01"));
+    life.gave("screening", "2024-04-01").method = EvidenceMethod::ImpliedByUse;
+    let ends = valid_until(&life, "payment_details", "screening");
+    assert_eq!(ends, Some(at("2024-07-01")));
+    let on = |now| life.ask_on(now, "payment_details", "screening");
+    assert_eq!(on("2024-06-30"), "ALLOW LAWFUL legitimate interests");
+    assert_eq!(on("2024-07-01"), "DENY CONSENT_REFUSED");
+}
+
+#[test]
+fn a_yes_to_marketing_ends_with_the_consent_that_answers_an_objection() {
+    let mut life = person_under(&[FIRST]);
+    life.collected("client", "email_address", "2024-02-01");
+    life.objected("offers", "2024-02-01");
+    life.gave("offers", "2024-03-01").expires_at = Some(at("2024-07-01"));
+    life.said(ConsentChoice::Pending, "offers", "2024-04-01");
+    let ends = valid_until(&life, "email_address", "offers");
+    assert_eq!(ends, Some(at("2024-07-01")));
 }
