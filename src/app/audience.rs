@@ -46,7 +46,7 @@ impl Found {
     /// Takes the next candidate; says no when the part is full.
     fn take(&mut self, id: SubjectId, items: Option<Vec<ItemId>>) -> bool {
         let count = items.as_ref().map_or(0, Vec::len);
-        if self.items > 0 && self.items + count > ITEMS_MAX {
+        if count > 0 && self.items > 0 && self.items + count > ITEMS_MAX {
             return false;
         }
         self.items += count;
@@ -119,3 +119,6 @@ fn lawful_items(evidence: &Evidence<'_>, id: SubjectId, query: &Query) -> Option
 fn question(query: &Query) -> String {
     format!("audience {query:?}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,7 @@
 //! Disclosures: checked and recorded in one step, under the subject's lock, so that nothing takes a
 //! permission away between the answer and the record of it.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -279,14 +276,11 @@ impl Recording {
         let found = resolve_each(tx, policy, &references, |_| "subject".to_owned()).await?;
         let mut subjects: Vec<_> = found.into_iter().map(|people| one(&people?)).collect();
         let wanted: BTreeSet<_> = subjects.iter().flatten().copied().collect();
-        let mut locked = HashMap::with_capacity(wanted.len());
-        for id in wanted {
-            let record = tx.lock_subject(id).await?;
-            locked.insert(id, record.map(|record| record.subject_id));
-        }
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let locked = tx.lock_subjects(&wanted).await?;
         for subject in &mut subjects {
             if let Ok(id) = subject {
-                let survivor = locked.get(id).copied().flatten();
+                let survivor = locked.get(id).map(|record| record.subject_id);
                 *subject = survivor.ok_or(Error::NotFound(Missing::Subject));
             }
         }
@@ -469,3 +463,6 @@ fn position(text: &str) -> Result<(Timestamp, DisclosureId), Error> {
         id.parse().map_err(|_| Error::CursorInvalid)?,
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ pub mod purpose;
 pub mod record;
 pub mod registry;
 mod resolve;
+#[cfg(test)]
+pub(crate) mod scene;
 pub mod subject;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -283,3 +283,6 @@ fn lawful_use(
     })
     .filter(|lawful| !lawful.allowed.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

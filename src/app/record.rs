@@ -361,3 +361,6 @@ fn data_categories(items: &[ItemState]) -> Vec<DataCategory> {
     data.dedup();
     data
 }
+
+#[cfg(test)]
+mod tests;
