@@ -5,6 +5,7 @@ pub mod audit;
 mod batch;
 pub mod caller;
 pub mod choice;
+pub mod collection;
 pub mod consent;
 pub mod decision;
 pub mod disclosure;
