@@ -9,6 +9,7 @@ mod known;
 mod register;
 mod writes;
 
+pub(super) use check::no_category;
 pub(super) use known::profile;
 
 use std::sync::Arc;

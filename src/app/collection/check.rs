@@ -113,6 +113,17 @@ pub(super) fn check(
     })
 }
 
+/// What is said of a subject category that the policy does not know.
+pub(in crate::app) fn no_category(policy: &CompiledPolicy) -> String {
+    let categories = policy.policy().subject_categories.keys();
+    let names: Vec<_> = categories.map(SubjectCategory::as_str).collect();
+    format!(
+        "is no subject category of policy version {}, which has {}",
+        policy.version(),
+        names.join(", ")
+    )
+}
+
 struct Check<'a> {
     policies: &'a PolicyHistory,
     now: Timestamp,
@@ -191,16 +202,7 @@ impl<'a> Check<'a> {
     fn category(&mut self, category: &SubjectCategory, at: Timestamp) -> Result<(), Error> {
         let policy = self.policy_at(at)?;
         if policy.subject_category(category).is_none() {
-            let categories = policy.policy().subject_categories.keys();
-            let names: Vec<_> = categories.map(SubjectCategory::as_str).collect();
-            self.violations.add(
-                "subject_category",
-                format!(
-                    "is no subject category of policy version {}, which has {}",
-                    policy.version(),
-                    names.join(", ")
-                ),
-            );
+            self.violations.add("subject_category", no_category(policy));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Subject;
 use crate::{
     app::{
-        collection::not_ahead,
+        collection::{no_category, not_ahead},
         error::{Error, Missing},
         registry::{Call, Change, Registry, Written, in_force},
         resolve::resolve_locked,
@@ -142,14 +142,5 @@ fn known_category(policy: &CompiledPolicy, category: &SubjectCategory) -> Result
     if policy.subject_category(category).is_some() {
         return Ok(());
     }
-    let categories = policy.policy().subject_categories.keys();
-    let names: Vec<_> = categories.map(SubjectCategory::as_str).collect();
-    Err(Error::invalid(
-        "subject_category",
-        format!(
-            "is no subject category of policy version {}, which has {}",
-            policy.version(),
-            names.join(", ")
-        ),
-    ))
+    Err(Error::invalid("subject_category", no_category(policy)))
 }
