@@ -64,8 +64,8 @@ impl Registry {
     ) -> Page<T> {
         let more = entries.len() > size;
         entries.truncate(size);
-        let last = entries.last().filter(|_| more);
-        let next = last.map(|last| self.issue_token(list, &position(last)));
+        let end = entries.last().filter(|_| more);
+        let next = end.map(|end| self.issue_token(list, &position(end)));
         Page { entries, next }
     }
 }

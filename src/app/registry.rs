@@ -68,6 +68,7 @@ impl Call {
     }
 
     /// The same call under an idempotency key. `canonical` is the request in a canonical encoding.
+    #[must_use]
     pub fn idempotent(self, request_id: Option<Uuid>, canonical: Vec<u8>) -> Self {
         Self {
             request_id,
@@ -132,12 +133,14 @@ impl<T> Change<T> {
     }
 
     /// What was refused is kept and audited, but a repeat of the request is judged anew.
+    #[must_use]
     pub fn refused(mut self) -> Self {
         self.is_remembered = false;
         self
     }
 
     /// Adds an event.
+    #[must_use]
     pub fn event(mut self, event: Event) -> Self {
         self.events.push(event);
         self

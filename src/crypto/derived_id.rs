@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use uuid::Builder;
 
-/// The id (a UUIDv8) that follows from `bytes`.
+/// The id (a `UUIDv8`) that follows from `bytes`.
 pub fn derived_id(bytes: &[u8]) -> uuid::Uuid {
     let digest = digest(&SHA256, bytes);
     let mut id = [0; 16];

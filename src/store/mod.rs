@@ -4,12 +4,12 @@
 //! that reads, [`Tx`] one that writes. What comes out are domain values; rows stay in their file.
 
 mod dialect;
+mod doors;
 mod error;
 mod name_list;
 mod orphan;
 mod rows;
 mod session;
-mod store;
 mod vault;
 mod write_queue;
 
@@ -34,9 +34,9 @@ pub mod subject;
 pub mod withdrawal_token;
 
 pub use dialect::Dialect;
+pub use doors::{Store, StoreOptions, TimeSource};
 pub use error::{StoreError, WriteError};
 pub use session::{Faults, Session, Snapshot, Tx};
-pub use store::{Store, StoreOptions, TimeSource};
 pub use vault::Secrets;
 
 /// A lock's number from bytes that are spread evenly: an id's random end, a hash.

@@ -130,7 +130,7 @@ impl Writer {
         while self.receiver.recv_many(&mut group, GROUP_LENGTH_MAX).await > 0 {
             let outcome = self.commit_group(&mut group).await;
             for job in group.drain(..) {
-                job.answer(outcome.as_ref().map(|()| ()).map_err(again));
+                job.answer(outcome.as_ref().copied().map_err(again));
             }
         }
     }

@@ -151,8 +151,8 @@ fn given(names: &[&str]) -> ConsentStatement {
     }
 }
 
-fn said_at(clock: &str) -> Option<Timestamp> {
-    Some(format!("2019-12-13T{clock}Z").parse().unwrap())
+fn said_at(clock: &str) -> Timestamp {
+    format!("2019-12-13T{clock}Z").parse().unwrap()
 }
 
 fn withdrawal(by: Withdrawer) -> WithdrawConsent {
@@ -214,8 +214,8 @@ async fn every_rule_that_a_statement_breaks_is_said_at_once_and_nothing_is_kept(
     let statement = ConsentStatement {
         processors: vec!["mailer".parse().unwrap()],
         evidence: StatedEvidence::by(EvidenceMethod::NotStated),
-        occurred_at: said_at("12:05:00.000001"),
-        expires_at: said_at("12:05:00.000001"),
+        occurred_at: Some(said_at("12:05:00.000001")),
+        expires_at: Some(said_at("12:05:00.000001")),
         ..given(&["newsletter", "telemarketing"])
     };
     let refused = consents.record(ada, statement).await.unwrap_err();
@@ -296,7 +296,7 @@ async fn a_withdrawal_outlives_a_grant_of_before_that_is_recorded_later() {
     consents.withdraw(from_newsletter(ada)).await.unwrap();
     consents.it.clock.advance(Duration::from_hours(1));
     let late = ConsentStatement {
-        occurred_at: said_at("11:00:00"),
+        occurred_at: Some(said_at("11:00:00")),
         ..given(&["newsletter"])
     };
     consents.record(ada, late).await.unwrap();
@@ -310,7 +310,7 @@ async fn a_withdrawal_outlives_a_grant_whose_clock_ran_ahead() {
     let consents = Consents::new().await;
     let ada = consents.subject("ada@example.org").await;
     let ahead = ConsentStatement {
-        occurred_at: said_at("12:04:00"),
+        occurred_at: Some(said_at("12:04:00")),
         ..given(&["newsletter"])
     };
     consents.record(ada, ahead).await.unwrap();

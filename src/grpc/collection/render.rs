@@ -21,7 +21,7 @@ pub(super) fn registered(
     } = registered;
     v1::RegisterCollectionResponse {
         subject_id: text(subject_id.as_ref()),
-        items: items.into_iter().map(item).collect(),
+        items: items.iter().map(item).collect(),
         consent_ids: texts(&consent_ids),
         revision: text(revision.as_ref()),
         unlinked_identifiers: unlinked.into_iter().map(device).collect(),
@@ -29,7 +29,7 @@ pub(super) fn registered(
     }
 }
 
-fn item(item: RegisteredItem) -> v1::Item {
+fn item(item: &RegisteredItem) -> v1::Item {
     v1::Item {
         item_id: text(item.item_id.as_ref()),
         subject_category: item.subject_category.to_string(),
