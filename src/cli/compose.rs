@@ -83,7 +83,7 @@ pub async fn open_store(config: &Config, time_source: TimeSource) -> Result<Stor
 
 /// The configured database of the keys; else the data's own server, or a file beside the data's file
 /// (one SQLite file has one writer, and a key is durable before the data's commit).
-fn keys_url(config: &Config) -> String {
+pub(super) fn keys_url(config: &Config) -> String {
     if let Some(url) = &config.keys.url {
         return url.expose().to_owned();
     }

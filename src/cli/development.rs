@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::compose;
 use crate::{
@@ -101,4 +101,17 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
         file.write_all(text.as_bytes())
     };
     write().with_context(|| path.display().to_string())
+}
+
+/// One process per data directory: an embedded file has one writer.
+pub fn lock(data_dir: &Path) -> Result<fs::File> {
+    let path = data_dir.join("dev").join("lock");
+    let file = fs::File::create(&path).with_context(|| path.display().to_string())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            bail!("another server runs in {}", data_dir.display())
+        }
+        Err(fs::TryLockError::Error(error)) => Err(error).context("locking the data directory"),
+    }
 }

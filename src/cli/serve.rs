@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::{
     compose::{self, Assembled},
@@ -60,7 +60,7 @@ async fn serve_development(data_dir: &Path, listen: SocketAddr) -> Result<ExitCo
     let clock = compose::system_clock();
     let config = development::prepare(data_dir, listen, &*clock)?;
     compose::start_logging(&config)?;
-    let _lock = lock(data_dir)?;
+    let _lock = development::lock(data_dir)?;
     let store = compose::open_store(&config, TimeSource::Database).await?;
     store.migrate().await?;
     let assembled = compose::assemble(&config, store, clock).await?;
@@ -75,19 +75,6 @@ async fn serve_development(data_dir: &Path, listen: SocketAddr) -> Result<ExitCo
     drop(fs::remove_file(&address_file));
     outcome?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// One process per data directory: an embedded file has one writer.
-fn lock(data_dir: &Path) -> Result<fs::File> {
-    let path = data_dir.join("dev").join("lock");
-    let file = fs::File::create(&path).with_context(|| path.display().to_string())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => {
-            bail!("another server runs in {}", data_dir.display())
-        }
-        Err(fs::TryLockError::Error(error)) => Err(error).context("locking the data directory"),
-    }
 }
 
 /// Scripts wait for this line.

@@ -3,7 +3,7 @@
 mod form;
 mod read;
 mod record;
-mod render;
+pub mod render;
 mod report;
 #[cfg(test)]
 mod tests;

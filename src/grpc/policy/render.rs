@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Renders a policy.
-pub(super) fn policy(policy: &Policy) -> v1::Policy {
+pub fn policy(policy: &Policy) -> v1::Policy {
     v1::Policy {
         id: policy.id.clone(),
         version: policy.version.to_string(),
