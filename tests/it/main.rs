@@ -5,7 +5,11 @@ mod harness;
 mod postgres;
 
 mod crash;
+mod disclosure;
+mod golden;
 mod policy;
+mod purpose;
+mod record;
 mod replicas;
 mod secrecy;
 mod server;
