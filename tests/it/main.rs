@@ -4,6 +4,7 @@ mod harness;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 
+mod consent;
 mod crash;
 mod disclosure;
 mod golden;
