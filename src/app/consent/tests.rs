@@ -151,11 +151,7 @@ fn given(names: &[&str]) -> ConsentStatement {
     }
 }
 
-<<<<<<< HEAD
 fn said_at(clock: &str) -> Timestamp {
-=======
-fn today(clock: &str) -> Timestamp {
->>>>>>> 0ca5576 (consent: try it over gRPC on both databases)
     format!("2019-12-13T{clock}Z").parse().unwrap()
 }
 
@@ -218,13 +214,8 @@ async fn every_rule_that_a_statement_breaks_is_said_at_once_and_nothing_is_kept(
     let statement = ConsentStatement {
         processors: vec!["mailer".parse().unwrap()],
         evidence: StatedEvidence::by(EvidenceMethod::NotStated),
-<<<<<<< HEAD
         occurred_at: Some(said_at("12:05:00.000001")),
         expires_at: Some(said_at("12:05:00.000001")),
-=======
-        occurred_at: Some(today("12:05:00.000001")),
-        expires_at: Some(today("12:05:00.000001")),
->>>>>>> 0ca5576 (consent: try it over gRPC on both databases)
         ..given(&["newsletter", "telemarketing"])
     };
     let refused = consents.record(ada, statement).await.unwrap_err();
@@ -305,11 +296,7 @@ async fn a_withdrawal_outlives_a_grant_of_before_that_is_recorded_later() {
     consents.withdraw(from_newsletter(ada)).await.unwrap();
     consents.it.clock.advance(Duration::from_hours(1));
     let late = ConsentStatement {
-<<<<<<< HEAD
         occurred_at: Some(said_at("11:00:00")),
-=======
-        occurred_at: Some(today("11:00:00")),
->>>>>>> 0ca5576 (consent: try it over gRPC on both databases)
         ..given(&["newsletter"])
     };
     consents.record(ada, late).await.unwrap();
@@ -323,11 +310,7 @@ async fn a_withdrawal_outlives_a_grant_whose_clock_ran_ahead() {
     let consents = Consents::new().await;
     let ada = consents.subject("ada@example.org").await;
     let ahead = ConsentStatement {
-<<<<<<< HEAD
         occurred_at: Some(said_at("12:04:00")),
-=======
-        occurred_at: Some(today("12:04:00")),
->>>>>>> 0ca5576 (consent: try it over gRPC on both databases)
         ..given(&["newsletter"])
     };
     consents.record(ada, ahead).await.unwrap();
