@@ -5,12 +5,16 @@ mod harness;
 mod postgres;
 
 mod consent;
+mod collection;
 mod crash;
 mod disclosure;
 mod golden;
+mod identity;
+mod import;
 mod policy;
 mod purpose;
 mod record;
 mod replicas;
 mod secrecy;
 mod server;
+mod subject;

@@ -22,6 +22,10 @@ pub const BATCH_RECORDS_MAX: usize = 200;
 /// Bytes that one batch holds at most, by the encoding of its records.
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
+/// Identifiers that one batch holds at most. PostgreSQL has room for some six thousand locks of all
+/// transactions together, and a batch takes one for each.
+pub const BATCH_IDENTIFIERS_MAX: usize = 1_000;
+
 /// One record as it was sent.
 #[derive(Debug)]
 pub struct ImportRecord {

@@ -16,8 +16,8 @@ use crate::{
         collection::{
             Registration,
             import::{
-                BATCH_BYTES_MAX, BATCH_RECORDS_MAX, ImportOutcome, ImportRecord, ImportedBatch,
-                ImportedRecord,
+                BATCH_BYTES_MAX, BATCH_IDENTIFIERS_MAX, BATCH_RECORDS_MAX, ImportOutcome,
+                ImportRecord, ImportedBatch, ImportedRecord,
             },
         },
     },
@@ -68,6 +68,7 @@ struct Import {
 struct Gathered {
     records: Vec<ImportRecord>,
     bytes: usize,
+    identifiers: usize,
     asks_for_checkpoint: bool,
 }
 
@@ -75,6 +76,7 @@ impl Gathered {
     fn is_full(&self) -> bool {
         self.records.len() >= BATCH_RECORDS_MAX
             || self.bytes >= BATCH_BYTES_MAX
+            || self.identifiers >= BATCH_IDENTIFIERS_MAX
             || self.asks_for_checkpoint
     }
 }
@@ -126,6 +128,9 @@ impl Import {
         self.last = message.sequence;
         let record = record(message.sequence, message.registration);
         gathered.bytes += record.canonical.len();
+        if let Ok(registration) = &record.registration {
+            gathered.identifiers += 1 + registration.identifiers.len();
+        }
         gathered.records.push(record);
         Ok(())
     }
