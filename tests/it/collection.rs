@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     harness::{
-        Clients, TestServer,
+        Clients,
         sample::{by, by_id, everything_of, identifier, text, yes},
         status::{fields, reason},
     },

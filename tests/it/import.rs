@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     harness::{
-        Clients, TestServer,
+        Clients,
         sample::{by, identifier, text},
         status::{fields, reason},
     },

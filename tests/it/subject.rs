@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     harness::{
-        Clients, TestServer,
+        Clients,
         sample::{by, by_id, everything_of, identifier, yes},
         status::{fields, reason},
     },

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use async_stream::try_stream;
 use futures::{Stream, stream::BoxStream};
 use prost::Message;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::sleep;
 use tonic::{Status, Streaming};
 
 use super::render;
@@ -89,13 +89,17 @@ impl Import {
             Some(message) => self.take(message, &mut gathered)?,
             None => self.over = true,
         }
-        let deadline = Instant::now() + GATHER;
+        let patience = sleep(GATHER);
+        tokio::pin!(patience);
         while !self.over && !gathered.is_full() {
-            match timeout_at(deadline, self.sent.message()).await {
-                Ok(Ok(Some(message))) => self.take(message, &mut gathered)?,
-                Ok(Ok(None)) => self.over = true,
-                Ok(Err(status)) => return Err(status),
-                Err(_) => break,
+            let message = tokio::select! {
+                biased;
+                message = self.sent.message() => message?,
+                () = &mut patience => break,
+            };
+            match message {
+                Some(message) => self.take(message, &mut gathered)?,
+                None => self.over = true,
             }
         }
         Ok(gathered)
