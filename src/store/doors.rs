@@ -1,6 +1,9 @@
 //! The store: opened once, shared by all. `snapshot` reads, `write` writes; there is no third way.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -55,6 +58,8 @@ pub struct Store {
     faults: Faults,
     time_source: TimeSource,
     pub(super) policies: RwLock<KnownPolicies>,
+    /// Whether this process has looked through all keys for orphans.
+    pub(super) has_swept: AtomicBool,
 }
 
 impl Store {
@@ -81,6 +86,7 @@ impl Store {
             faults,
             time_source: options.time_source,
             policies: RwLock::default(),
+            has_swept: AtomicBool::new(false),
         })
     }
 

@@ -1,13 +1,14 @@
 //! Keys that were made durable for subjects that never came to be: found and removed.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::atomic::Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{Store, error::StoreError, vault::ORPHAN_AGE};
 
-/// How far back a sweep looks. Sweeps run many times within it.
+/// How far back a sweep looks, but for a process's first one, which looks at every key. Sweeps run
+/// many times within it.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Keys looked at in one step.
 const STEP: u64 = 1_000;
@@ -21,11 +22,16 @@ impl Store {
         let now = snapshot.now();
         snapshot.close().await?;
         let before = now.checked_sub(ORPHAN_AGE).unwrap_or(Timestamp::MIN);
-        let mut after = first_id_of(before.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN));
+        let mut after = if self.has_swept.load(Ordering::Relaxed) {
+            first_id_of(before.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN))
+        } else {
+            Uuid::nil()
+        };
         let mut removed = 0;
         loop {
             let candidates = self.vault.list_made_before(before, after, STEP).await?;
             let Some(last) = candidates.last() else {
+                self.has_swept.store(true, Ordering::Relaxed);
                 return Ok(removed);
             };
             after = last.0;

@@ -1,0 +1,20 @@
+//! The store and the use cases on it, shown to behave the same on SQLite and on PostgreSQL. What
+//! only one of the two can do (kill a connection, share a commit) is tried on that one.
+
+mod harness;
+#[path = "../postgres/mod.rs"]
+mod postgres;
+mod sample;
+
+mod clock;
+mod connections;
+mod contention;
+mod events;
+mod idempotency;
+mod keys;
+mod migrations;
+mod rotation;
+mod text;
+mod tokens;
+mod upkeep;
+mod write_queue;
