@@ -9,6 +9,7 @@ pub mod compose;
 mod config;
 mod consent;
 mod decision;
+mod demo;
 mod deployment;
 pub mod development;
 mod disclosure;
@@ -47,6 +48,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Three lives, from the first visit to the last, against a server of the demo's own.
+    Demo(demo::Args),
     /// Run the server.
     Serve(serve::Args),
     /// Bring the databases up to this program's schema.
@@ -126,6 +129,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
 
 async fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Policy(args) => policy::run(args).await,
