@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use registry::proto::v1::{
-    CheckPurposeRequest, ConsentChoice, ConsentStatement, Decision, DecisionReason,
-    EndSubjectCategoryRequest, Evidence, EvidenceMethod, LawfulBasis, RecordConsentRequest,
+    CheckPurposeRequest, ConsentChoice, ConsentStatement, Decision, DecisionReason, Effect,
+    EndSubjectCategoryRequest, Evidence, EvidenceMethod, RecordConsentRequest,
     RegisterCollectionRequest, WithdrawConsentRequest, withdraw_consent_request::Who,
 };
 
@@ -17,214 +17,39 @@ use crate::{
     on_both,
 };
 
-/// Who, which data, what for, for whom (`-`: the controller), and the answer.
-const TABLE: &[(&str, &[&str], &str, &str, Answer)] = &[
-    (
-        "visitor",
-        &["email_address"],
-        "newsletter",
-        "aweber",
-        ALLOWED_BY_CONSENT,
-    ),
-    (
-        "visitor",
-        &["email_address"],
-        "newsletter",
-        "stripe",
-        Denied(DecisionReason::ProcessorNotNamed),
-    ),
-    (
-        "visitor",
-        &["email_address"],
-        "contact_and_support",
-        "-",
-        Denied(DecisionReason::NoActivity),
-    ),
-    (
-        "visitor",
-        &["forum_member_name"],
-        "newsletter",
-        "-",
-        Denied(DecisionReason::NoActivity),
-    ),
-    (
-        "visitor",
-        &["navigation"],
-        "interface_research",
-        "google_analytics",
-        ALLOWED_BY_CONSENT,
-    ),
-    (
-        "visitor of old",
-        &["navigation"],
-        "interface_research",
-        "google_analytics",
-        Denied(DecisionReason::RetentionExpired),
-    ),
-    (
-        "visitor of old",
-        &["navigation"],
-        "interface_research",
-        "-",
-        ALLOWED_BY_CONSENT,
-    ),
-    (
-        "visitor who browsed on",
-        &["navigation"],
-        "interface_research",
-        "-",
-        Denied(DecisionReason::ConsentEvidenceInsufficient),
-    ),
-    (
-        "visitor who was not asked",
-        &["email_address"],
-        "educational_materials",
-        "-",
-        Denied(DecisionReason::ConsentMissing),
-    ),
-    (
-        "visitor who withdrew",
-        &["email_address"],
-        "newsletter",
-        "aweber",
-        Denied(DecisionReason::ConsentWithdrawn),
-    ),
-    (
-        "visitor without e-mail",
-        &["email_address"],
-        "newsletter",
-        "aweber",
-        Denied(DecisionReason::NotCollected),
-    ),
-    (
-        "client",
-        &["payment_details"],
-        "order_processing",
-        "stripe",
-        Allowed(LawfulBasis::Contract),
-    ),
-    (
-        "client",
-        &["payment_details"],
-        "fraud_screening",
-        "-",
-        Allowed(LawfulBasis::LegitimateInterests),
-    ),
-    (
-        "client",
-        &["payment_details"],
-        "fraud_screening",
-        "stripe",
-        Denied(DecisionReason::ProcessorNotNamed),
-    ),
-    (
-        "client",
-        &["email_address"],
-        "newsletter",
-        "aweber",
-        Denied(DecisionReason::NoActivity),
-    ),
-    (
-        "client and visitor",
-        &["email_address"],
-        "newsletter",
-        "aweber",
-        ALLOWED_BY_CONSENT,
-    ),
-    (
-        "client and visitor, e-mail as client",
-        &["email_address"],
-        "newsletter",
-        "aweber",
-        Denied(DecisionReason::NotCollected),
-    ),
-    (
-        "visitor with a late yes",
-        &["email_address"],
-        "newsletter",
-        "aweber",
-        Denied(DecisionReason::ConsentWithdrawn),
-    ),
-    (
-        "visitor with a yes to aweber",
-        &["email_address"],
-        "newsletter",
-        "-",
-        ALLOWED_BY_CONSENT,
-    ),
-    (
-        "client who refused screening",
-        &["payment_details"],
-        "fraud_screening",
-        "-",
-        Denied(DecisionReason::ConsentRefused),
-    ),
-    (
-        "affiliate who left",
-        &["paypal_account"],
-        "commission_payment",
-        "-",
-        Allowed(LawfulBasis::Contract),
-    ),
-    (
-        "affiliate who left",
-        &["email_address"],
-        "affiliate_contact",
-        "-",
-        Denied(DecisionReason::NoActivity),
-    ),
-    (
-        "client",
-        &["email_address", "skype_contact"],
-        "contact_and_support",
-        "-",
-        Allowed(LawfulBasis::Contract),
-    ),
-    (
-        "client",
-        &["email_address", "navigation"],
-        "contact_and_support",
-        "-",
-        Denied(DecisionReason::NoActivity),
-    ),
-    (
-        "affiliate",
-        &["paypal_account"],
-        "commission_payment",
-        "-",
-        Allowed(LawfulBasis::Contract),
-    ),
-    (
-        "affiliate",
-        &["paypal_account"],
-        "commission_payment",
-        "paypal",
-        Denied(DecisionReason::ProcessorNotNamed),
-    ),
-    (
-        "affiliate",
-        &["navigation"],
-        "interface_research",
-        "google_analytics",
-        Denied(DecisionReason::ProcessorNotNamed),
-    ),
-    (
-        "affiliate",
-        &["paypal_account"],
-        "telemarketing",
-        "-",
-        Denied(DecisionReason::PurposeUnknown),
-    ),
-    (
-        "nobody",
-        &["email_address"],
-        "newsletter",
-        "aweber",
-        Denied(DecisionReason::SubjectUnknown),
-    ),
-];
+/// Who | which data | what for | for whom (`-`: the controller) | the answer.
+const TABLE: &str = "
+    visitor                               | email_address                | newsletter            | aweber           | ALLOW CONSENT
+    visitor                               | email_address                | newsletter            | stripe           | DENY PROCESSOR_NOT_NAMED
+    visitor                               | email_address                | contact_and_support   | -                | DENY NO_ACTIVITY
+    visitor                               | forum_member_name            | newsletter            | -                | DENY NO_ACTIVITY
+    visitor                               | navigation                   | interface_research    | google_analytics | ALLOW CONSENT
+    visitor of old                        | navigation                   | interface_research    | google_analytics | DENY RETENTION_EXPIRED
+    visitor of old                        | navigation                   | interface_research    | -                | ALLOW CONSENT
+    visitor who browsed on                | navigation                   | interface_research    | -                | DENY CONSENT_EVIDENCE_INSUFFICIENT
+    visitor who was not asked             | email_address                | educational_materials | -                | DENY CONSENT_MISSING
+    visitor who withdrew                  | email_address                | newsletter            | aweber           | DENY CONSENT_WITHDRAWN
+    visitor without e-mail                | email_address                | newsletter            | aweber           | DENY NOT_COLLECTED
+    client                                | payment_details              | order_processing      | stripe           | ALLOW CONTRACT
+    client                                | payment_details              | fraud_screening       | -                | ALLOW LEGITIMATE_INTERESTS
+    client                                | payment_details              | fraud_screening       | stripe           | DENY PROCESSOR_NOT_NAMED
+    client                                | email_address                | newsletter            | aweber           | DENY NO_ACTIVITY
+    client and visitor                    | email_address                | newsletter            | aweber           | ALLOW CONSENT
+    client and visitor, e-mail as client  | email_address                | newsletter            | aweber           | DENY NOT_COLLECTED
+    visitor with a late yes               | email_address                | newsletter            | aweber           | DENY CONSENT_WITHDRAWN
+    visitor with a yes to aweber          | email_address                | newsletter            | -                | ALLOW CONSENT
+    client who refused screening          | payment_details              | fraud_screening       | -                | DENY CONSENT_REFUSED
+    affiliate who left                    | paypal_account               | commission_payment    | -                | ALLOW CONTRACT
+    affiliate who left                    | email_address                | affiliate_contact     | -                | DENY NO_ACTIVITY
+    client                                | email_address, skype_contact | contact_and_support   | -                | ALLOW CONTRACT
+    client                                | email_address, navigation    | contact_and_support   | -                | DENY NO_ACTIVITY
+    affiliate                             | paypal_account               | commission_payment    | -                | ALLOW CONTRACT
+    affiliate                             | paypal_account               | commission_payment    | paypal           | DENY PROCESSOR_NOT_NAMED
+    affiliate                             | navigation                   | interface_research    | google_analytics | DENY PROCESSOR_NOT_NAMED
+    affiliate                             | paypal_account               | telemarketing         | -                | DENY PURPOSE_UNKNOWN
+    nobody                                | email_address                | newsletter            | aweber           | DENY SUBJECT_UNKNOWN
+";
 
-const ALLOWED_BY_CONSENT: Answer = Allowed(LawfulBasis::Consent);
 const CONSENT_PURPOSES: &[&str] = &[
     "educational_materials",
     "newsletter",
@@ -232,44 +57,55 @@ const CONSENT_PURPOSES: &[&str] = &[
     "interface_research",
 ];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Allowed(LawfulBasis),
-    Denied(DecisionReason),
-}
-use Answer::{Allowed, Denied};
-
-impl From<&Decision> for Answer {
-    fn from(decision: &Decision) -> Self {
-        match decision.reason() {
-            DecisionReason::Lawful => Allowed(decision.lawful_basis()),
-            reason => Denied(reason),
-        }
-    }
-}
-
 on_both! {
     async fn the_example_policy_answers_as_the_golden_table_says(server: TestServer) {
         let mut clients = server.admin().await;
         Cast { clients: clients.clone(), now: server.now() }.enter().await;
+        let rows: Vec<_> = TABLE.lines().filter(|line| !line.trim().is_empty()).collect();
+        assert_eq!(rows.len(), 29);
         let mut wrong = Vec::new();
-        for row in TABLE {
-            let (who, data, purpose, processor, expected) = *row;
-            let check = CheckPurposeRequest {
-                subject: Some(by("email", &address(who))),
-                data_categories: data.iter().map(|&data| data.to_owned()).collect(),
-                purpose: purpose.to_owned(),
-                processor: processor.trim_start_matches('-').to_owned(),
-                ..CheckPurposeRequest::default()
-            };
+        for row in rows {
+            let (check, expected) = question(row);
             let answer = clients.purpose.check_purpose(check).await.expect("answered");
-            let decision = answer.into_inner().decision.expect("a decision");
-            let answer = Answer::from(&decision);
+            let answer = answer.into_inner().decision.expect("a decision");
+            let answer = words(&answer);
             if answer != expected {
-                wrong.push(format!("{who} {data:?} {purpose} {processor}: {answer:?}, not {expected:?}"));
+                wrong.push(format!("{row}\n    {answer}"));
             }
         }
-        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
+
+/// A row's question and its answer.
+fn question(row: &str) -> (CheckPurposeRequest, &str) {
+    let cells: Vec<_> = row.split('|').map(str::trim).collect();
+    let [who, data, purpose, processor, answer] = cells.as_slice() else {
+        panic!("a row has five cells: {row}")
+    };
+    let check = CheckPurposeRequest {
+        subject: Some(by("email", &address(who))),
+        data_categories: data.split(", ").map(str::to_owned).collect(),
+        purpose: (*purpose).to_owned(),
+        processor: processor.trim_start_matches('-').to_owned(),
+        ..CheckPurposeRequest::default()
+    };
+    (check, answer)
+}
+
+/// An answer as the table puts it.
+fn words(decision: &Decision) -> String {
+    match decision.effect() {
+        Effect::Allow => {
+            assert_eq!(decision.reason(), DecisionReason::Lawful);
+            let basis = decision.lawful_basis().as_str_name();
+            format!("ALLOW {}", basis.trim_start_matches("LAWFUL_BASIS_"))
+        }
+        effect => {
+            assert_eq!(effect, Effect::Deny);
+            let reason = decision.reason().as_str_name();
+            format!("DENY {}", reason.trim_start_matches("DECISION_REASON_"))
+        }
     }
 }
 
@@ -378,7 +214,7 @@ impl Cast {
             subject: Some(by("email", &address(who))),
             purposes: vec!["newsletter".to_owned()],
             choice: ConsentChoice::Given.into(),
-            evidence: evidence(EvidenceMethod::Checkbox),
+            evidence: Some(evidence(EvidenceMethod::Checkbox)),
             occurred_at: Some(stamp(nine)),
             ..RecordConsentRequest::default()
         };
@@ -425,16 +261,16 @@ fn with_consent(category: &str, who: &str) -> RegisterCollectionRequest {
 fn said(choice: ConsentChoice, method: EvidenceMethod, purposes: &[&str]) -> ConsentStatement {
     ConsentStatement {
         choice: choice.into(),
-        evidence: evidence(method),
+        evidence: Some(evidence(method)),
         ..yes(purposes)
     }
 }
 
-fn evidence(method: EvidenceMethod) -> Option<Evidence> {
-    Some(Evidence {
+fn evidence(method: EvidenceMethod) -> Evidence {
+    Evidence {
         method: method.into(),
         ..Evidence::default()
-    })
+    }
 }
 
 fn address(who: &str) -> String {

@@ -116,11 +116,13 @@ on_both! {
         undeclared.subject = Some(by("telegram", "ada"));
         let status = check(&mut clients, undeclared).await.unwrap_err();
         assert_eq!(fields(&status), ["subject.identifier.type"]);
-        let mut unknown = newsletter(ADA);
-        unknown.at_least_as_fresh = "r1-ffffff".to_owned();
-        assert_eq!(refusal(&mut clients, unknown.clone()).await.1, "REVISION_UNKNOWN");
-        unknown.at_least_as_fresh = "yesterday".to_owned();
-        assert_eq!(refusal(&mut clients, unknown).await.1, "REVISION_UNKNOWN");
+        for unknown in ["r1-ffffff", "yesterday"] {
+            let asked = CheckPurposeRequest {
+                at_least_as_fresh: unknown.to_owned(),
+                ..newsletter(ADA)
+            };
+            assert_eq!(refusal(&mut clients, asked).await.1, "REVISION_UNKNOWN");
+        }
     }
 
     async fn scope_and_claims_are_not_decisions(server: TestServer) {
@@ -226,9 +228,9 @@ on_both! {
     async fn every_question_of_a_stream_is_answered_bad_ones_with_an_error(server: TestServer) {
         let mut clients = server.admin().await;
         register(&mut clients, ADA).await;
-        let questions = (0..500).map(|n| StreamCheckPurposeRequest {
+        let questions = (0..500_u32).map(|n| StreamCheckPurposeRequest {
             correlation_id: n.to_string(),
-            check: (n % 7 > 0).then(|| newsletter(ADA)),
+            check: (!u32::is_multiple_of(n, 7)).then(|| newsletter(ADA)),
         });
         let asked = futures::stream::iter(questions.collect::<Vec<_>>());
         let answers = clients.purpose.stream_check_purpose(asked).await.expect("a stream");
@@ -241,7 +243,7 @@ on_both! {
                 stream_check_purpose_response::Result::Decision(decision) => decision.effect() == Effect::Allow,
                 stream_check_purpose_response::Result::Error(error) => error.reason() != ErrorReason::FieldInvalid,
             };
-            assert_eq!(good, n % 7 > 0, "question {n}");
+            assert_eq!(good, !n.is_multiple_of(7), "question {n}");
             assert!(!std::mem::replace(&mut answered[n], true), "answered twice: {n}");
         }
         assert!(answered.into_iter().all(|it| it));
