@@ -5,23 +5,31 @@ use super::decision::Answer;
 use crate::domain::{id::SubjectId, name::PolicyVersion, violation::Violations};
 
 /// The thing that is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// No such subject, or no subject with this identifier.
+    #[error("there is no such subject")]
     Subject,
     /// No such item, or not this subject's.
+    #[error("the subject has no such item")]
     Item,
     /// No such policy version, or none in force.
+    #[error("there is no such policy version, or none was in force at that time")]
     Policy,
     /// No such consent, or not this subject's.
+    #[error("the subject has no such consent")]
     Consent,
     /// No such decision was kept.
+    #[error("no such decision was kept")]
     Decision,
     /// The subject is not in this category.
+    #[error("the subject is not in this subject category")]
     SubjectCategory,
     /// The subject does not have this identifier.
+    #[error("the subject does not have this identifier")]
     Identifier,
     /// No such withdrawal token, or it has run out.
+    #[error("the withdrawal token is unknown or has run out")]
     WithdrawalToken,
 }
 
@@ -55,7 +63,7 @@ pub enum Error {
         field: String,
     },
     /// Something is not there.
-    #[error("not found: {0:?}")]
+    #[error("{0}")]
     NotFound(Missing),
     /// Accounts of two subjects in one registration or link.
     #[error("the account identifiers belong to different subjects")]

@@ -238,7 +238,8 @@ fn is_published(policies: &PolicyHistory, compiled: &CompiledPolicy) -> Result<b
 }
 
 /// Nothing becomes lawful or unlawful in the past: but for the first version, which says what was
-/// promised before there was a registry, `effective_from` lies ahead, and no two are equal.
+/// promised before there was a registry, `effective_from` lies ahead, and no two are equal. What people
+/// are found by stays.
 fn may_take_effect(
     policies: &PolicyHistory,
     compiled: &CompiledPolicy,
@@ -264,7 +265,8 @@ fn may_take_effect(
     {
         return refuse("is that of another version; choose another instant");
     }
-    Ok(())
+    let contradictions = policies.contradictions(compiled);
+    contradictions.or(()).map_err(Error::PolicyInvalid)
 }
 
 /// The version whose place this one takes.
@@ -326,7 +328,7 @@ mod tests {
             event::{EventFilter, Watched},
             testing::{everything, registry},
         },
-        domain::policy::{example::EXAMPLE_POLICY_YAML, format::parse_yaml},
+        domain::policy::{example::EXAMPLE_POLICY_YAML, format::parse_yaml, model::Normalise},
         store::audit::AuditFilter,
     };
 
@@ -399,6 +401,28 @@ mod tests {
                 matches!(refused, Err(Error::PolicyInvalid(_))),
                 "{from}: {refused:?}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_version_that_compares_identifiers_otherwise_is_refused() {
+        let test = registry().await;
+        let mut policy = version("next", "2020-01-01T00:00:00Z");
+        let email = policy.identifier_types.get_mut("email");
+        let email = email.expect("declared");
+        email.normalise = Normalise::Exact;
+        let previewed = test
+            .registry
+            .preview_policy(&test.caller, policy.clone())
+            .await;
+        let call = Call::new(test.caller.clone(), Action::PublishPolicy);
+        let published = test.registry.publish_policy(call, policy, true).await;
+        for refused in [previewed.err(), published.err()] {
+            let Some(Error::PolicyInvalid(violations)) = refused else {
+                panic!("{refused:?}");
+            };
+            let fields: Vec<_> = violations.iter().map(|one| one.field.as_str()).collect();
+            assert_eq!(fields, ["identifier_types.email"]);
         }
     }
 

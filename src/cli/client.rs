@@ -76,8 +76,9 @@ impl Interceptor for Bearer {
 impl Connection {
     /// Connects, to call with the token.
     pub async fn connect(&self) -> Result<Way> {
-        let bearer = self.bearer()?;
-        Ok(InterceptedService::new(self.channel().await?, bearer))
+        // Where there is no server there is no token either, and the server is what to start.
+        let channel = self.channel().await?;
+        Ok(InterceptedService::new(channel, self.bearer()?))
     }
 
     /// Connects, to call what needs no token.

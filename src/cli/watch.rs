@@ -35,7 +35,8 @@ pub(super) struct Args {
     /// Only events that touch this processor, or that name none; may be repeated.
     #[arg(long = "processor", value_delimiter = ',')]
     processors: Vec<String>,
-    /// Stop when everything up to now has been shown.
+    /// Stop when everything that has its place by now has been shown; an event gets its place within
+    /// a second of its commit.
     #[arg(long)]
     until_now: bool,
     #[command(flatten)]

@@ -33,8 +33,12 @@ use crate::{
 
 // Room for a token with long claims; what is larger is refused by the transport.
 const HEADER_BYTES_MAX: u32 = 32 * 1024;
-// Batches gain a tenth by it, single calls nothing.
-const WINDOW_BYTES: u32 = 1024 * 1024;
+// What a stream may send ahead of what is read: two batches of a thousand checks.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+// The transport closes a connection whose unread small messages cost more than half of this window, each
+// counted as what it lacks of 256 bytes. Streams are read only as fast as they are answered, so the window
+// has to be far wider than a stream's: a dozen that wait, full of messages of 100 bytes, fit.
+const CONNECTION_WINDOW_BYTES: u32 = 64 * STREAM_WINDOW_BYTES;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 // A load balancer that asks every second has noticed by then.
@@ -153,8 +157,8 @@ fn transport(options: &ServerOptions) -> Result<transport::Server, transport::Er
     let server = transport::Server::builder()
         .max_concurrent_streams(options.connection_streams_max)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
-        .initial_connection_window_size(WINDOW_BYTES)
-        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
     match &options.tls {

@@ -27,7 +27,7 @@ use crate::{
 
 fn order(email: &str, key: &str, contents: &str) -> RegisterCollectionRequest {
     let mut item = text("order_contents", contents);
-    item.item_key = key.to_owned();
+    key.clone_into(&mut item.item_key);
     RegisterCollectionRequest {
         subject: Some(by("email", email)),
         subject_category: "client".to_owned(),
@@ -238,7 +238,7 @@ on_both! {
         };
         let mut shop = server.clients(&server.token(&grant)).await;
         let mut foreign = request.clone();
-        foreign.items[0].source = "forum".to_owned();
+        foreign.items[0].source = "forum".into();
         check(register(&mut shop, foreign).await, Code::PermissionDenied, "CLAIM_MISSING");
         assert!(!is_known(&mut server.admin().await, "anna@example.com").await);
         let own = register(&mut shop, request.clone()).await.expect("registered");

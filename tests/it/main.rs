@@ -4,10 +4,12 @@ mod harness;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 
-mod consent;
+mod audit;
 mod collection;
+mod consent;
 mod crash;
 mod disclosure;
+mod event;
 mod golden;
 mod identity;
 mod import;

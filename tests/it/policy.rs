@@ -92,7 +92,7 @@ on_both! {
         let preview = PublishPolicyRequest { validate_only: true, ..publication(policy) };
         let report = publish(&mut admin, preview).await.expect("previewed");
         assert!(report.published_at.is_none() && report.revision.is_empty());
-        assert_eq!(report.finding_count as usize, report.findings.len());
+        assert_eq!(usize::try_from(report.finding_count), Ok(report.findings.len()));
         let codes: Vec<_> = report.findings.iter().map(|one| one.code.as_str()).collect();
         assert!(codes.contains(&"COLLECTED_WITHOUT_PURPOSE"), "{codes:?}");
         assert_eq!(report.findings[0].severity(), Severity::Defect);
@@ -114,7 +114,7 @@ on_both! {
         let outdated = &diff.outdated_consents[0];
         assert_eq!(outdated.cell.as_ref().expect("a cell").purpose, "interface_research");
         assert!(outdated.why.contains("on its own behalf"), "{}", outdated.why);
-        assert_eq!(diff.change_count as usize, diff.changes.len());
+        assert_eq!(usize::try_from(diff.change_count), Ok(diff.changes.len()));
         assert_eq!(versions(&mut admin).await, [("2018-05-24".to_owned(), true)]);
     }
 
@@ -135,7 +135,7 @@ on_both! {
         let mut admin = server.admin().await;
         let policy = next(&server, &mut admin, "next").await;
         publish(&mut admin, publication(policy)).await.expect("published");
-        server.clock.advance(DAY - Duration::from_secs(1));
+        server.clock.advance(DAY.saturating_sub(Duration::from_secs(1)));
         let before = [("next".to_owned(), false), ("2018-05-24".to_owned(), true)];
         assert_eq!(versions(&mut admin).await, before);
         assert_eq!(in_force(&mut admin).await.version, "2018-05-24");
@@ -184,8 +184,8 @@ on_both! {
     async fn a_policy_that_makes_no_sense_is_told_where(server: TestServer) {
         let mut admin = server.admin().await;
         let mut policy = next(&server, &mut admin, "next").await;
-        policy.activities[0].data[0] = "shoe_size".to_owned();
-        policy.retention[0].period = "PT1H".to_owned();
+        policy.activities[0].data[0] = "shoe_size".into();
+        policy.retention[0].period = "PT1H".into();
         let preview = PublishPolicyRequest { validate_only: true, ..publication(policy) };
         let status = check(publish(&mut admin, preview).await, Code::InvalidArgument, "POLICY_INVALID");
         assert_eq!(fields(&status), ["activities[0].data[0]", "retention[0].period"]);

@@ -5,7 +5,7 @@ use registry::proto::v1::{
 };
 
 use crate::harness::{
-    files_below,
+    Clients, files_below,
     process::Process,
     sample::{by, identifier, text, yes},
 };
@@ -27,20 +27,7 @@ async fn no_registered_value_stands_in_a_file_or_in_the_log() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = Process::serve(dir.path());
     let mut admin = server.admin().await;
-    let mut item = text("order_contents", ITEM);
-    item.item_key = ITEM_KEY.to_owned();
-    let mut statement = yes(&["newsletter"]);
-    let evidence = statement.evidence.as_mut().expect("evidence");
-    evidence.wording = WORDING.to_owned();
-    evidence.reference = ITEM_KEY.to_owned();
-    let registration = RegisterCollectionRequest {
-        subject: Some(by("email", EMAIL)),
-        identifiers: vec![identifier("skype", ITEM)],
-        subject_category: "client".to_owned(),
-        items: vec![item, text("email_address", EMAIL)],
-        consents: vec![statement],
-        ..RegisterCollectionRequest::default()
-    };
+    let registration = registration();
     admin
         .collection
         .register_collection(registration.clone())
@@ -63,6 +50,52 @@ async fn no_registered_value_stands_in_a_file_or_in_the_log() {
         .record_consent(bad)
         .await
         .expect_err("not valid");
+    let fetched = check_and_fetch(&mut admin).await;
+    assert!(
+        contains(&fetched, ITEM),
+        "the value comes back to whom it is lawful"
+    );
+    for value in [
+        EMAIL,
+        ITEM,
+        ITEM_KEY,
+        WORDING,
+        "geheim",
+        "Zanzibar",
+        "Krokodil",
+        "Pomeranze",
+    ] {
+        assert!(!contains(&server.log(), value), "{value} stands in the log");
+        for file in files_below(dir.path()) {
+            let bytes = std::fs::read(&file).expect("readable");
+            assert!(
+                !contains(&bytes, value),
+                "{value} stands in {}",
+                file.display()
+            );
+        }
+    }
+}
+
+fn registration() -> RegisterCollectionRequest {
+    let mut item = text("order_contents", ITEM);
+    item.item_key = ITEM_KEY.to_owned();
+    let mut statement = yes(&["newsletter"]);
+    let evidence = statement.evidence.as_mut().expect("evidence");
+    evidence.wording = WORDING.to_owned();
+    evidence.reference = ITEM_KEY.to_owned();
+    RegisterCollectionRequest {
+        subject: Some(by("email", EMAIL)),
+        identifiers: vec![identifier("skype", ITEM)],
+        subject_category: "client".to_owned(),
+        items: vec![item, text("email_address", EMAIL)],
+        consents: vec![statement],
+        ..RegisterCollectionRequest::default()
+    }
+}
+
+/// What a fetch hands out, as bytes.
+async fn check_and_fetch(admin: &mut Clients) -> Vec<u8> {
     let check = CheckPurposeRequest {
         subject: Some(by("email", EMAIL)),
         data_categories: vec!["email_address".to_owned()],
@@ -88,28 +121,5 @@ async fn no_registered_value_stands_in_a_file_or_in_the_log() {
     while let Some(record) = records.message().await.expect("a record") {
         fetched.extend(prost::Message::encode_to_vec(&record));
     }
-    assert!(
-        contains(&fetched, ITEM),
-        "the value comes back to whom it is lawful"
-    );
-    for value in [
-        EMAIL,
-        ITEM,
-        ITEM_KEY,
-        WORDING,
-        "geheim",
-        "Zanzibar",
-        "Krokodil",
-        "Pomeranze",
-    ] {
-        assert!(!contains(&server.log(), value), "{value} stands in the log");
-        for file in files_below(dir.path()) {
-            let bytes = std::fs::read(&file).expect("readable");
-            assert!(
-                !contains(&bytes, value),
-                "{value} stands in {}",
-                file.display()
-            );
-        }
-    }
+    fetched
 }

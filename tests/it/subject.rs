@@ -233,7 +233,7 @@ on_both! {
         let merged = admin.subject.merge_subjects(request.clone()).await.expect("merged").into_inner();
         let again = admin.subject.merge_subjects(request).await.expect("answered").into_inner();
         assert_eq!(merged, again);
-        assert_eq!(merged.subject.expect("a subject").merged_ids, [no.clone()]);
+        assert_eq!(merged.subject.expect("a subject").merged_ids, std::slice::from_ref(&no));
         for subject in [&yes, &no] {
             assert_eq!(get(&mut admin, by_id(subject)).await.expect("found").subject_id, yes);
             let denied = admin.purpose.check_purpose(newsletter(by_id(subject))).await.expect("answered");

@@ -312,7 +312,7 @@ async fn list_disclosures(stage: &mut Stage, cast: &Cast) -> Result<()> {
         request: "ListDisclosuresRequest",
         fields: &[("person", shown(BEN))],
         summary: "to whom data has gone".to_owned(),
-        expected: "1 DISCLOSURE",
+        expected: "1 RECORDED",
     };
     stage.call(&cast.support, &words, &request).await?;
     let mut client = DisclosureServiceClient::new(cast.support.way.clone());
@@ -331,7 +331,7 @@ async fn list_disclosures(stage: &mut Stage, cast: &Cast) -> Result<()> {
                 )
             });
             let told: Vec<_> = told.collect();
-            done(&format!("{} DISCLOSURE(S)", told.len()), told.join("; "))
+            done(&format!("{} RECORDED", told.len()), told.join("; "))
         },
     )?;
     Ok(())

@@ -48,8 +48,8 @@ pub(super) async fn register(
         request: "RegisterCollectionRequest",
         fields: &fields,
         summary: format!(
-            "register {} of a {}",
-            data.join(", "),
+            "register {} item(s) as {}",
+            data.len(),
             request.subject_category
         ),
         expected: "REGISTERED",

@@ -30,6 +30,15 @@ const PAUSE_WORDS: Duration = Duration::from_millis(1_200);
 /// Where lines of narration end.
 const WIDTH: usize = 78;
 
+/// Where to go from here.
+const NEXT: &str = "Go on with
+  cargo run --release -- serve --dev
+      a server to play with; it says what to paste next
+  cargo run --release -- policy lint policies/alidropship/2018-05-24.yaml
+      what that policy leaves open
+  README.md
+      how a service of yours calls it";
+
 /// What is shown, and what was asked and answered so far.
 pub(super) struct Stage {
     output: Output,
@@ -216,7 +225,8 @@ impl Stage {
             self.paint.effect(colour, &headline),
             self.paint.dim(&detail),
         );
-        self.show(&format!("  {arrow} {shown}  {detail}\n"))?;
+        let line = format!("  {arrow} {shown}  {detail}");
+        self.show(&format!("{}\n", line.trim_end()))?;
         if !headline.starts_with(words.expected) {
             let wanted = self.paint.bad(&format!("expected was {}", words.expected));
             self.show(&format!("    {wanted}\n"))?;
@@ -263,11 +273,7 @@ impl Stage {
             "\n\n── {} {}\n\n{grid}\n{verdict}\n\n{}\n",
             self.paint.bold("What was asked, and answered"),
             self.paint.dim(&"─".repeat(WIDTH - 32)),
-            "Go on with:\n  \
-               pdr serve --dev                                            a server to play with\n  \
-               pdr check --help                                           ask it yourself\n  \
-               pdr policy lint policies/alidropship/2018-05-24.yaml       what that policy leaves open\n  \
-               README.md                                                  how a service of yours calls it"
+            NEXT
         ))
     }
 

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{compile::CompiledPolicy, model::RecipientRole};
-use crate::domain::name::{DataCategory, PolicyVersion, Processor, Purpose, SubjectCategory};
+use crate::domain::{
+    name::{DataCategory, PolicyVersion, Processor, Purpose, SubjectCategory},
+    violation::Violations,
+};
 
 /// Published versions, ascending by `effective_from`.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +81,30 @@ impl PolicyHistory {
                 cell.changed(later, earlier)
             }
         })
+    }
+
+    /// What another version may not say otherwise than the published ones: which policy it is of, and
+    /// how identifiers are compared. People are found by a hash of what the comparison makes of their
+    /// identifiers: under another one nobody would be found by an address that was registered before, not
+    /// even to withdraw.
+    pub fn contradictions(&self, policy: &CompiledPolicy) -> Violations {
+        let mut violations = Violations::default();
+        let policy = policy.policy();
+        let published = || self.versions.iter().map(|version| version.policy());
+        if published().any(|other| other.id != policy.id) {
+            violations.add("id", "must be that of the published versions");
+        }
+        for (name, entry) in &policy.identifier_types {
+            let standing = published().find_map(|other| other.identifier_types.get(name));
+            if standing.is_some_and(|it| (it.kind, it.normalise) != (entry.kind, entry.normalise)) {
+                violations.add(
+                    format!("identifier_types.{name}"),
+                    "must keep the kind and normalise of the published versions: people are found by \
+                     it; declare another type beside it",
+                );
+            }
+        }
+        violations
     }
 
     fn index_in_force(&self, at: Timestamp) -> Option<usize> {

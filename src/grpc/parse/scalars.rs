@@ -106,9 +106,10 @@ impl Parse {
         let read = in_range.then(|| Timestamp::new(instant.seconds, instant.nanos));
         match read {
             Some(Ok(instant)) => Ok(Some(to_microseconds(instant))),
-            Some(Err(_)) | None => {
-                Err(self.refuse(field, "must be an instant of the years 1 to 9999"))
-            }
+            Some(Err(_)) | None => Err(self.refuse(
+                field,
+                "must be an instant from year 1 to 9999-12-30T22:00:00Z",
+            )),
         }
     }
 

@@ -10,7 +10,6 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use registry::{
-    app::Registry,
     auth::dev_issuer::{DevIssuer, Grant},
     cli::{
         compose::{self, Assembled},
@@ -58,8 +57,6 @@ macro_rules! on_both {
 pub struct TestServer {
     /// Its clock: stands until the test moves it.
     pub clock: Arc<TestClock>,
-    /// Its use cases, for what no RPC does: planning faults, asking for upkeep.
-    pub registry: Registry,
     /// Its files: keys, tokens, and the databases of SQLite.
     pub dir: Arc<TempDir>,
     /// What it was configured with.
@@ -119,7 +116,6 @@ impl TestServer {
     ) -> Self {
         let server = Self {
             clock,
-            registry: assembled.registry.clone(),
             dir,
             config,
             address: format!("http://{}", assembled.address),
@@ -128,11 +124,6 @@ impl TestServer {
         };
         tokio::spawn(async move { assembled.run().await.expect("the server ends when asked") });
         server
-    }
-
-    /// Where it listens, as a URL.
-    pub fn address(&self) -> &str {
-        &self.address
     }
 
     /// Now, by its clock.
@@ -195,9 +186,9 @@ pub fn files_below(dir: &std::path::Path) -> Vec<PathBuf> {
         for entry in std::fs::read_dir(next).expect("the directory is readable") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
-                pending.push(path)
+                pending.push(path);
             } else {
-                files.push(path)
+                files.push(path);
             }
         }
     }

@@ -1,6 +1,9 @@
 use super::*;
-use crate::domain::policy::sample::{
-    CALLS, NEWS, NEWS_BY_CONTRACT, NEWS_TO_POST, NEWS_WITHOUT_BASIS, sample, sample_with,
+use crate::domain::policy::{
+    format::parse_yaml,
+    sample::{
+        CALLS, NEWS, NEWS_BY_CONTRACT, NEWS_TO_POST, NEWS_WITHOUT_BASIS, sample, sample_with,
+    },
 };
 
 /// Version names and activities, one version per year from 2021 on.
@@ -192,4 +195,53 @@ fn a_consent_to_a_coming_version_counts_only_if_it_says_the_same() {
     ]);
     assert!(outdated(&less_sharing, "V2", Some("post")));
     assert!(!outdated(&less_sharing, "V2", None));
+}
+
+fn with_mailbox(version: &str, id: &str, mailbox: &str) -> CompiledPolicy {
+    let text = format!(
+        "
+id: {id}
+version: {version}
+effective_from: 2021-01-01
+controller: {{ name: Shop, contact: p@shop.example, time_zone: UTC }}
+subject_categories: {{ client: {{ title: Client }} }}
+identifier_types: {{ mailbox: {mailbox}, user: {{ kind: account }} }}
+"
+    );
+    let (policy, _) = parse_yaml(&text).expect("it has the right shape");
+    CompiledPolicy::compile(policy).expect("it has no errors")
+}
+
+#[test]
+fn a_version_under_which_people_would_not_be_found_again_contradicts_the_published_ones() {
+    let published = history(&[with_mailbox(
+        "V1",
+        "shop",
+        "{ kind: contact, normalise: email }",
+    )]);
+    let contradicted = |id: &str, mailbox: &str| -> Vec<String> {
+        let violations = published.contradictions(&with_mailbox("V2", id, mailbox));
+        violations.iter().map(|it| it.field.clone()).collect()
+    };
+    let same = "{ kind: contact, normalise: email, note: the same }";
+    assert_eq!(contradicted("shop", same), Vec::<String>::new());
+    assert_eq!(contradicted("other", same), ["id"]);
+    for other in [
+        "{ kind: contact, normalise: exact }",
+        "{ kind: account, normalise: email }",
+    ] {
+        assert_eq!(contradicted("shop", other), ["identifier_types.mailbox"]);
+    }
+}
+
+#[test]
+fn a_type_that_was_left_out_for_a_version_comes_back_as_it_was() {
+    let without = sample("V2", "2022-01-01", &[NEWS], &[]);
+    let published = history(&[
+        with_mailbox("V1", "sample", "{ kind: contact, normalise: email }"),
+        without.clone(),
+    ]);
+    assert!(published.contradictions(&without).is_empty());
+    let changed = with_mailbox("V3", "sample", "{ kind: contact, normalise: exact }");
+    assert_eq!(published.contradictions(&changed).len(), 1);
 }
