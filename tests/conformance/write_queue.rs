@@ -141,18 +141,27 @@ async fn a_commit_that_fails_fails_everyone_who_shares_it_and_nothing_of_it_stay
     let store = place.store().await;
     let gate = Arc::new(Semaphore::new(0));
     let held = gate.clone();
+    let entered = Arc::new(Semaphore::new(0));
+    let (enters, begun) = (entered.clone(), entered.clone());
     // While the first is held, the others gather behind it and share the next commit.
     let first = store.write::<_, StoreError, _>("held", place.now(), move |_| {
-        let held = held.clone();
+        let (held, enters) = (held.clone(), enters.clone());
         Box::pin(async move {
+            // One permit for the others, one for the release.
+            enters.add_permits(2);
             let _held = held.acquire().await;
             Ok(())
         })
     });
-    let others = join_all((0..10).map(|_| {
-        store.write::<_, StoreError, _>("nothing", place.now(), |_| Box::pin(async { Ok(()) }))
-    }));
+    let others = async {
+        begun.acquire().await.unwrap().forget();
+        let nothing = (0..10).map(|_| {
+            store.write::<_, StoreError, _>("nothing", place.now(), |_| Box::pin(async { Ok(()) }))
+        });
+        join_all(nothing).await
+    };
     let release = async {
+        entered.acquire().await.unwrap().forget();
         tokio::time::sleep(Duration::from_millis(50)).await;
         // The first: its savepoint and its commit. Then ten savepoints, and the commit.
         store.faults().fail_call(2 + 10);

@@ -79,11 +79,11 @@ async fn no_registered_value_stands_in_a_file_or_in_the_log() {
 
 fn registration() -> RegisterCollectionRequest {
     let mut item = text("order_contents", ITEM);
-    item.item_key = ITEM_KEY.to_owned();
+    item.item_key = ITEM_KEY.into();
     let mut statement = yes(&["newsletter"]);
     let evidence = statement.evidence.as_mut().expect("evidence");
-    evidence.wording = WORDING.to_owned();
-    evidence.reference = ITEM_KEY.to_owned();
+    evidence.wording = WORDING.into();
+    evidence.reference = ITEM_KEY.into();
     RegisterCollectionRequest {
         subject: Some(by("email", EMAIL)),
         identifiers: vec![identifier("skype", ITEM)],

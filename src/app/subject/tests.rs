@@ -75,7 +75,11 @@ async fn an_identifier_is_linked_once_and_leads_to_the_subject() {
     assert_eq!(again.unwrap().identifiers.len(), 2);
     let found = it.get(by("email", "anna@example.com")).await.unwrap();
     assert_eq!(found.subject_id, anna);
-    assert_eq!(found.identifiers[1].kind, Some(IdentifierKind::Contact));
+    let email = found.identifiers.iter().find(|linked| {
+        let kind = &linked.identifier.identifier_type;
+        kind.as_str() == "email"
+    });
+    assert_eq!(email.unwrap().kind, Some(IdentifierKind::Contact));
 }
 
 #[tokio::test]
