@@ -6,7 +6,7 @@ mod history;
 mod holders;
 mod moving;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use sea_orm::{
@@ -334,6 +334,7 @@ impl Tx {
     ) -> Result<Vec<ItemState>, StoreError> {
         let live = self.list_item_states(&[subject], &[]).await?;
         let mut doomed = live.into_values().flatten().collect::<Vec<_>>();
+        let items: HashSet<_> = items.iter().collect();
         doomed.retain(|state| items.contains(&state.item_id));
         for items in doomed.chunks(KEYS_MAX) {
             row::Entity::update_many()
