@@ -7,7 +7,7 @@ use registry::{
     proto::v1::{
         CellChangeKind, GetConsentFormRequest, GetPolicyRequest, GetProcessingRecordRequest,
         LawfulBasis, ListPoliciesRequest, Policy, PublishPolicyRequest, PublishPolicyResponse,
-        RecipientRole, Severity,
+        RecipientRole, RegisterCollectionRequest, Severity,
     },
 };
 use tokio::task::JoinSet;
@@ -17,12 +17,14 @@ use uuid::Uuid;
 use crate::{
     harness::{
         Clients, TestServer,
+        sample::{everything_of, yes},
         status::{fields, reason},
     },
     on_both,
 };
 
 const DAY: Duration = Duration::from_hours(24);
+const ALMOST_A_DAY: Duration = Duration::from_secs(24 * 60 * 60 - 1);
 
 async fn in_force(clients: &mut Clients) -> Policy {
     version(clients, "").await.expect("a version is in force")
@@ -118,6 +120,34 @@ on_both! {
         assert_eq!(versions(&mut admin).await, [("2018-05-24".to_owned(), true)]);
     }
 
+    async fn a_preview_counts_whom_a_change_touches(server: TestServer) {
+        let mut admin = server.admin().await;
+        for (email, purposes) in [
+            ("ada@example.com", &["interface_research"][..]),
+            ("bob@example.com", &["interface_research", "newsletter"]),
+            ("eve@example.com", &["newsletter"]),
+        ] {
+            let registration = RegisterCollectionRequest {
+                consents: vec![yes(purposes)],
+                ..everything_of("visitor", email)
+            };
+            admin.collection.register_collection(registration).await.expect("registered");
+        }
+        let mut policy = next(&server, &mut admin, "next").await;
+        let role = policy.processors.iter_mut().find(|it| it.id == "google_analytics");
+        role.expect("the example names it").role = RecipientRole::Controller.into();
+        let preview = PublishPolicyRequest { validate_only: true, ..publication(policy) };
+        let report = publish(&mut admin, preview).await.expect("previewed");
+        let diff = report.diff.expect("a diff");
+        assert_eq!(diff.affected_subjects, 3);
+        let counted = diff.outdated_consents.into_iter().map(|outdated| {
+            let cell = outdated.cell.expect("a cell");
+            (cell.subject_category, cell.purpose, outdated.affected_subjects)
+        });
+        let research = |category: &str, subjects| (category.to_owned(), "interface_research".to_owned(), subjects);
+        assert_eq!(counted.collect::<Vec<_>>(), [research("client", 0), research("visitor", 2)]);
+    }
+
     async fn a_policy_with_defects_is_published_only_when_they_are_accepted(server: TestServer) {
         let mut admin = server.admin().await;
         let policy = next(&server, &mut admin, "next").await;
@@ -135,7 +165,7 @@ on_both! {
         let mut admin = server.admin().await;
         let policy = next(&server, &mut admin, "next").await;
         publish(&mut admin, publication(policy)).await.expect("published");
-        server.clock.advance(DAY.saturating_sub(Duration::from_secs(1)));
+        server.clock.advance(ALMOST_A_DAY);
         let before = [("next".to_owned(), false), ("2018-05-24".to_owned(), true)];
         assert_eq!(versions(&mut admin).await, before);
         assert_eq!(in_force(&mut admin).await.version, "2018-05-24");
@@ -184,8 +214,8 @@ on_both! {
     async fn a_policy_that_makes_no_sense_is_told_where(server: TestServer) {
         let mut admin = server.admin().await;
         let mut policy = next(&server, &mut admin, "next").await;
-        policy.activities[0].data[0] = "shoe_size".into();
-        policy.retention[0].period = "PT1H".into();
+        policy.activities[0].data = vec!["shoe_size".to_owned()];
+        policy.retention[0].period = String::from("PT1H");
         let preview = PublishPolicyRequest { validate_only: true, ..publication(policy) };
         let status = check(publish(&mut admin, preview).await, Code::InvalidArgument, "POLICY_INVALID");
         assert_eq!(fields(&status), ["activities[0].data[0]", "retention[0].period"]);
