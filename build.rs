@@ -10,13 +10,18 @@ const PACKAGE_DIR: &str = "proto/personaldata/registry/v1";
 
 /// Messages that hold personal data or secrets themselves. Their `Debug` is written by hand in
 /// `src/proto/redacted.rs` and shows none of it; messages around them inherit that.
-const REDACTED: [&str; 6] = [
+const REDACTED: [&str; 11] = [
     ".personaldata.registry.v1.Identifier",
     ".personaldata.registry.v1.Item",
     ".personaldata.registry.v1.Evidence",
     ".personaldata.registry.v1.CorrectRecordRequest",
     ".personaldata.registry.v1.WithdrawConsentRequest",
     ".personaldata.registry.v1.IssueWithdrawalTokenResponse",
+    ".personaldata.registry.v1.Correction",
+    ".personaldata.registry.v1.LeasedTask",
+    ".personaldata.registry.v1.TaskItem",
+    ".personaldata.registry.v1.ProvidedItem",
+    ".personaldata.registry.v1.DownloadExportResponse",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -3,6 +3,7 @@
 
 mod keys_0001_subject_keys;
 mod registry_0001_initial;
+mod registry_0004_rights;
 mod schema;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -15,7 +16,10 @@ pub struct Registry;
 #[async_trait::async_trait]
 impl MigratorTrait for Registry {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(registry_0001_initial::Migration)]
+        vec![
+            Box::new(registry_0001_initial::Migration),
+            Box::new(registry_0004_rights::Migration),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

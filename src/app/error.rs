@@ -31,6 +31,18 @@ pub enum Missing {
     /// No such withdrawal token, or it has run out.
     #[error("the withdrawal token is unknown or has run out")]
     WithdrawalToken,
+    /// No such request of a data subject.
+    #[error("there is no such request of a data subject")]
+    SubjectRequest,
+    /// No such task, or not the caller's.
+    #[error("there is no such task")]
+    Task,
+    /// No such legal hold.
+    #[error("there is no such legal hold")]
+    LegalHold,
+    /// The request has no package, or it is destroyed.
+    #[error("the request has no package, or it has expired and is destroyed")]
+    Export,
 }
 
 /// Why a use case did not come about. Nothing was written.
@@ -92,6 +104,12 @@ pub enum Error {
     /// The state does not permit the step; the text says why.
     #[error("{0}")]
     IllegalTransition(&'static str),
+    /// Identifiers of a person who was erased. The fields are named, not the values.
+    #[error("{} identifiers belong to a person who was erased", .0.len())]
+    IdentifierSuppressed(Violations),
+    /// The lease ran out and passed to somebody else, or the task has ended.
+    #[error("the lease is lost: it ran out, or the task has ended; lease again")]
+    LeaseLost,
     /// Others changed the same things again and again; try again.
     #[error("the change met others; try again")]
     Conflict,

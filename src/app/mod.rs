@@ -2,6 +2,7 @@
 
 pub mod audience;
 pub mod audit;
+mod background;
 pub mod collection;
 pub mod consent;
 pub mod decision;

@@ -343,20 +343,14 @@ pub(super) async fn record_all<T: Serialize>(
         return Ok(Vec::new());
     };
     let (caller, action) = (caller.clone(), *action);
-    let (mut events, mut subjects, mut audit) = (Vec::new(), Vec::new(), Vec::new());
+    let mut traces = Traces::default();
     let mut values = Vec::with_capacity(changes.len());
     for (call, change) in changes {
-        events.extend(change.events);
-        subjects.extend(change.subjects);
-        audit.extend(change.further_audit);
-        audit.push(change.audit);
-        values.push((call, change.value, change.is_remembered));
+        let (value, is_remembered) = traces.take(change);
+        values.push((call, value, is_remembered));
     }
-    let revision = publish(tx, &events, subjects).await?;
-    for detail in &mut audit {
-        detail.revision = revision.to_string();
-    }
-    tx.append_audit(caller.service.as_str(), action, &audit)
+    let revision = traces
+        .leave(tx, caller.service.as_str(), action.name())
         .await?;
     let mut answers = Vec::new();
     for (call, value, is_remembered) in &values {
@@ -374,6 +368,40 @@ pub(super) async fn record_all<T: Serialize>(
         replayed: false,
     });
     Ok(written.collect())
+}
+
+/// What changes leave beside what they changed: events, and entries in the log.
+#[derive(Default)]
+pub(super) struct Traces {
+    events: Vec<Event>,
+    subjects: Vec<SubjectId>,
+    audit: Vec<AuditDetail>,
+}
+
+impl Traces {
+    /// Takes the traces of one more change; gives back its value, and whether that is remembered.
+    pub(super) fn take<T>(&mut self, change: Change<T>) -> (T, bool) {
+        self.events.extend(change.events);
+        self.subjects.extend(change.subjects);
+        self.audit.extend(change.further_audit);
+        self.audit.push(change.audit);
+        (change.value, change.is_remembered)
+    }
+
+    /// Writes them, under the name of who did it and of what was done.
+    pub(super) async fn leave(
+        mut self,
+        tx: &mut Tx,
+        caller: &str,
+        action: &'static str,
+    ) -> Result<Revision, Error> {
+        let revision = publish(tx, &self.events, self.subjects).await?;
+        for detail in &mut self.audit {
+            detail.revision = revision.to_string();
+        }
+        tx.append_audit(caller, action, &self.audit).await?;
+        Ok(revision)
+    }
 }
 
 /// Writes the events and stamps what changed with the state that they make.

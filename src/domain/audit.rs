@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     caller::Scope,
-    id::{ConsentId, DecisionId, DisclosureId, ItemId, SubjectId},
+    id::{
+        ConsentId, DecisionId, DisclosureId, ExportId, ItemId, LegalHoldId, SubjectId,
+        SubjectRequestId, TaskId,
+    },
     name::{DataCategory, PolicyVersion, Processor, Purpose},
 };
 
@@ -93,12 +96,83 @@ actions! {
         BatchRecordDisclosure => Disclose,
         ListDisclosures => Disclose,
     }
+    "RequestService" {
+        CreateRequest => Requests,
+        VerifyIdentity => Requests,
+        DoubtIdentity => Requests,
+        GetRequest => Requests,
+        ListRequests => Requests,
+        ExtendRequest => Requests,
+        RejectRequest => Requests,
+        CancelRequest => Requests,
+        AnswerRequest => Requests,
+        DecideObjection => Requests,
+        LiftRestriction => Requests,
+        PreviewErasure => Requests,
+        GetErasureCertificate => Requests,
+        DownloadExport => Requests,
+    }
+    "TaskService" {
+        LeaseTasks => Tasks,
+        RenewLease => Tasks,
+        CompleteTask => Tasks,
+        FailTask => Tasks,
+        ParkTask => Tasks,
+        RetryTask => Tasks,
+        ResolveTask => Tasks,
+        ListTasks => Tasks,
+    }
+    "HoldService" {
+        PlaceLegalHold => Holds,
+        ReleaseLegalHold => Holds,
+        ListLegalHolds => Holds,
+    }
+    "RetentionService" {
+        PreviewPurge => Retention,
+    }
     "EventService" {
         WatchEvents => Events,
     }
     "AuditService" {
         ListAuditEntries => Audit,
         GetDecision => Audit,
+    }
+}
+
+/// The name under which the registry itself stands in the log, where a caller's would.
+pub const REGISTRY: &str = "registry";
+
+/// Something that the registry does of its own accord: no RPC asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Chore {
+    /// A request of a data subject goes a step further.
+    AdvanceRequest,
+    /// An erasure that waited for a hold or a law waits no longer.
+    CompleteErasure,
+    /// Items go because their time has run out.
+    PurgeItems,
+    /// A package is written.
+    BuildExport,
+    /// A package whose time has run out is destroyed.
+    ExpireExport,
+    /// A task that nobody settled is given up.
+    GiveUpTask,
+    /// What the journal has and a restored database has not is applied again.
+    Restore,
+}
+
+impl Chore {
+    /// Its name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AdvanceRequest => "AdvanceRequest",
+            Self::CompleteErasure => "CompleteErasure",
+            Self::PurgeItems => "PurgeItems",
+            Self::BuildExport => "BuildExport",
+            Self::ExpireExport => "ExpireExport",
+            Self::GiveUpTask => "GiveUpTask",
+            Self::Restore => "Restore",
+        }
     }
 }
 
@@ -132,6 +206,18 @@ pub struct AuditDetail {
     /// Under which policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<PolicyVersion>,
+    /// Which request of a data subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_request_id: Option<SubjectRequestId>,
+    /// Which tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub task_ids: Vec<TaskId>,
+    /// Which legal hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_hold_id: Option<LegalHoldId>,
+    /// Which package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export_id: Option<ExportId>,
     /// The committed state that a change led to.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub revision: String,

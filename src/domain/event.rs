@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    id::{ConsentId, DisclosureId, ItemId, SubjectId},
+    id::{ConsentId, DisclosureId, ItemId, LegalHoldId, SubjectId, SubjectRequestId, TaskId},
     name::{DataCategory, PolicyVersion, Processor, Purpose, SubjectCategory},
 };
 
@@ -41,11 +41,35 @@ pub enum EventKind {
     WithdrawalTokenIssued,
     /// Items went to a processor.
     DisclosureRecorded,
+    /// A request of a data subject was received.
+    RequestReceived,
+    /// A request went a step further, or came to its end.
+    RequestChanged,
+    /// A person objected to a purpose.
+    ObjectionRecorded,
+    /// An objection was upheld for good or rejected.
+    ObjectionDecided,
+    /// Processing was restricted.
+    RestrictionApplied,
+    /// A restriction was lifted.
+    RestrictionLifted,
+    /// A person was erased.
+    SubjectErased,
+    /// A legal hold was placed.
+    LegalHoldPlaced,
+    /// A legal hold was released.
+    LegalHoldReleased,
+    /// A task is there to be leased.
+    TaskCreated,
+    /// A task came to its end, or to the dead letters.
+    TaskChanged,
+    /// A package of an access or portability request is complete.
+    ExportReady,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 27] = [
         Self::PolicyPublished,
         Self::SubjectCreated,
         Self::SubjectsMerged,
@@ -61,6 +85,18 @@ impl EventKind {
         Self::ConsentWithdrawn,
         Self::WithdrawalTokenIssued,
         Self::DisclosureRecorded,
+        Self::RequestReceived,
+        Self::RequestChanged,
+        Self::ObjectionRecorded,
+        Self::ObjectionDecided,
+        Self::RestrictionApplied,
+        Self::RestrictionLifted,
+        Self::SubjectErased,
+        Self::LegalHoldPlaced,
+        Self::LegalHoldReleased,
+        Self::TaskCreated,
+        Self::TaskChanged,
+        Self::ExportReady,
     ];
 
     /// The kind's name in storage.
@@ -81,6 +117,18 @@ impl EventKind {
             Self::ConsentWithdrawn => "CONSENT_WITHDRAWN",
             Self::WithdrawalTokenIssued => "WITHDRAWAL_TOKEN_ISSUED",
             Self::DisclosureRecorded => "DISCLOSURE_RECORDED",
+            Self::RequestReceived => "REQUEST_RECEIVED",
+            Self::RequestChanged => "REQUEST_CHANGED",
+            Self::ObjectionRecorded => "OBJECTION_RECORDED",
+            Self::ObjectionDecided => "OBJECTION_DECIDED",
+            Self::RestrictionApplied => "RESTRICTION_APPLIED",
+            Self::RestrictionLifted => "RESTRICTION_LIFTED",
+            Self::SubjectErased => "SUBJECT_ERASED",
+            Self::LegalHoldPlaced => "LEGAL_HOLD_PLACED",
+            Self::LegalHoldReleased => "LEGAL_HOLD_RELEASED",
+            Self::TaskCreated => "TASK_CREATED",
+            Self::TaskChanged => "TASK_CHANGED",
+            Self::ExportReady => "EXPORT_READY",
         }
     }
 }
@@ -119,6 +167,15 @@ pub struct Event {
     /// The policy version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<PolicyVersion>,
+    /// The request of a data subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_request_id: Option<SubjectRequestId>,
+    /// The tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub task_ids: Vec<TaskId>,
+    /// The legal hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_hold_id: Option<LegalHoldId>,
 }
 
 impl Event {
@@ -136,6 +193,9 @@ impl Event {
             consent_ids: Vec::new(),
             disclosure_id: None,
             policy_version: None,
+            subject_request_id: None,
+            task_ids: Vec::new(),
+            legal_hold_id: None,
         }
     }
 }

@@ -65,4 +65,14 @@ ids! {
     WithdrawalTokenId;
     /// One import.
     ImportId;
+    /// One request of a data subject.
+    SubjectRequestId;
+    /// One task of a processor or internal holder.
+    TaskId;
+    /// One lease of a task.
+    LeaseId;
+    /// One package of an access or portability request.
+    ExportId;
+    /// One legal hold.
+    LegalHoldId;
 }

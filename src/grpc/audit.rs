@@ -135,6 +135,10 @@ fn entry(entry: AuditEntry) -> v1::AuditEntry {
         policy_version,
         revision,
         outcome,
+        subject_request_id,
+        task_ids,
+        legal_hold_id,
+        export_id,
     } = entry.detail;
     let pseudonym = entry.subject_pseudonym.unwrap_or_default();
     v1::AuditEntry {
@@ -157,6 +161,10 @@ fn entry(entry: AuditEntry) -> v1::AuditEntry {
         decision_id: text(decision_id.as_ref()),
         policy_version: text(policy_version.as_ref()),
         revision,
+        subject_request_id: text(subject_request_id.as_ref()),
+        task_ids: texts(&task_ids),
+        legal_hold_id: text(legal_hold_id.as_ref()),
+        export_id: text(export_id.as_ref()),
     }
 }
 

@@ -87,7 +87,9 @@ choices! {
         PolicyPublished, SubjectCreated, SubjectsMerged, CategoryAdded, CategoryEnded,
         IdentifierLinked, IdentifierUnlinked, ItemsRegistered, ItemCorrected, ItemsDeleted,
         ActivityRecorded, ConsentRecorded, ConsentWithdrawn, WithdrawalTokenIssued,
-        DisclosureRecorded,
+        DisclosureRecorded, RequestReceived, RequestChanged, ObjectionRecorded, ObjectionDecided,
+        RestrictionApplied, RestrictionLifted, SubjectErased, LegalHoldPlaced, LegalHoldReleased,
+        TaskCreated, TaskChanged, ExportReady,
     }
     GivenBy { Subject, Guardian, Agent, }
     IdentifierKind { Account, Contact, Device, }

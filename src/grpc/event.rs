@@ -106,6 +106,9 @@ fn message(placed: PlacedEvent) -> v1::Event {
         consent_ids,
         disclosure_id,
         policy_version,
+        subject_request_id,
+        task_ids,
+        legal_hold_id,
     } = placed.event;
     v1::Event {
         event_id: placed.event_id.to_string(),
@@ -122,5 +125,8 @@ fn message(placed: PlacedEvent) -> v1::Event {
         subject_category: text(subject_category.as_ref()),
         policy_version: text(policy_version.as_ref()),
         revision: placed.revision.to_string(),
+        subject_request_id: text(subject_request_id.as_ref()),
+        task_ids: texts(&task_ids),
+        legal_hold_id: text(legal_hold_id.as_ref()),
     }
 }

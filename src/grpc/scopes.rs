@@ -67,6 +67,7 @@ pub fn is_stream(action: Action) -> bool {
             | Action::ListLawfulSubjects
             | Action::FetchRecords
             | Action::WatchEvents
+            | Action::DownloadExport
     )
 }
 
@@ -129,7 +130,7 @@ mod tests {
             "/personaldata.registry.v1.PurposeService",
             "/personaldata.registry.v1.PurposeService/checkpurpose",
             "/personaldata.registry.v1.PurposeService/CheckPurpose/",
-            "/personaldata.registry.v1.TaskService/LeaseTasks",
+            "/personaldata.registry.v1.TaskService/LeaseTask",
             "/grpc.health.v1.Healthy/Check",
         ] {
             assert_eq!(target(unknown), Target::Unknown, "{unknown:?}");
@@ -154,9 +155,9 @@ mod tests {
     #[test]
     fn each_service_is_named_once() {
         let mut services = services();
-        assert_eq!(services.len(), 9);
+        assert_eq!(services.len(), 13);
         services.sort_unstable();
         services.dedup();
-        assert_eq!(services.len(), 9);
+        assert_eq!(services.len(), 13);
     }
 }

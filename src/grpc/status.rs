@@ -144,6 +144,7 @@ impl From<Error> for Failure {
             Error::Invalid(violations)
             | Error::PolicyInvalid(violations)
             | Error::CollectionUndeclared(violations)
+            | Error::IdentifierSuppressed(violations)
             | Error::PolicyFindingsNotAccepted(violations) => failure.with_violations(violations),
             Error::ScopeMissing(scope) => failure.with("scope", scope),
             Error::ClaimMissing { claim, field } => {
@@ -167,6 +168,7 @@ impl From<Error> for Failure {
             | Error::PolicyVersionExists(_)
             | Error::RequestIdReused
             | Error::IllegalTransition(_)
+            | Error::LeaseLost
             | Error::Conflict
             | Error::CursorExpired
             | Error::TooLarge(_)
@@ -223,6 +225,8 @@ fn reason(error: &Error) -> ErrorReason {
         Error::SubjectAmbiguous(_) => ErrorReason::SubjectAmbiguous,
         Error::PolicyFindingsNotAccepted(_) => ErrorReason::PolicyFindingsNotAccepted,
         Error::IllegalTransition(_) => ErrorReason::IllegalTransition,
+        Error::IdentifierSuppressed(_) => ErrorReason::IdentifierSuppressed,
+        Error::LeaseLost => ErrorReason::LeaseLost,
         Error::Conflict => ErrorReason::Conflict,
         Error::CursorExpired => ErrorReason::CursorExpired,
         Error::TooLarge(_) => ErrorReason::TooLarge,
@@ -243,6 +247,10 @@ fn not_found(missing: Missing) -> ErrorReason {
         Missing::SubjectCategory => ErrorReason::SubjectCategoryNotFound,
         Missing::Identifier => ErrorReason::IdentifierNotFound,
         Missing::WithdrawalToken => ErrorReason::WithdrawalTokenNotFound,
+        Missing::SubjectRequest => ErrorReason::SubjectRequestNotFound,
+        Missing::Task => ErrorReason::TaskNotFound,
+        Missing::LegalHold => ErrorReason::LegalHoldNotFound,
+        Missing::Export => ErrorReason::ExportNotFound,
     }
 }
 
@@ -267,7 +275,8 @@ fn code(reason: ErrorReason) -> Code {
         | ErrorReason::SubjectRequestNotFound
         | ErrorReason::TaskNotFound
         | ErrorReason::LegalHoldNotFound
-        | ErrorReason::DisclosureNotFound => Code::NotFound,
+        | ErrorReason::DisclosureNotFound
+        | ErrorReason::ExportNotFound => Code::NotFound,
         ErrorReason::IdentifierConflict
         | ErrorReason::PolicyVersionExists
         | ErrorReason::RequestIdReused => Code::AlreadyExists,

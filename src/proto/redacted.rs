@@ -3,8 +3,9 @@
 use std::fmt::{Debug, Formatter, Result};
 
 use super::v1::{
-    CorrectRecordRequest, Evidence, Identifier, IssueWithdrawalTokenResponse, Item,
-    WithdrawConsentRequest, correct_record_request, item, withdraw_consent_request,
+    CorrectRecordRequest, Correction, DownloadExportResponse, Evidence, Identifier,
+    IssueWithdrawalTokenResponse, Item, LeasedTask, ProvidedItem, TaskItem, WithdrawConsentRequest,
+    correct_record_request, correction, item, provided_item, task_item, withdraw_consent_request,
 };
 
 impl Debug for Identifier {
@@ -106,6 +107,83 @@ impl Debug for IssueWithdrawalTokenResponse {
     }
 }
 
+impl Debug for Correction {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("Correction")
+            .field("item_id", &self.item_id)
+            .field("content", &self.content)
+            .finish()
+    }
+}
+
+impl Debug for correction::Content {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text(…)",
+            Self::Json(_) => "Json(…)",
+            Self::Blob(_) => "Blob(…)",
+            Self::Locator(_) => "Locator(…)",
+        })
+    }
+}
+
+impl Debug for LeasedTask {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("LeasedTask")
+            .field("task", &self.task)
+            .field("lease_id", &self.lease_id)
+            .field("lease_expires_at", &self.lease_expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Debug for TaskItem {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("TaskItem")
+            .field("item_id", &self.item_id)
+            .field("data_category", &self.data_category)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Debug for task_item::Content {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text(…)",
+            Self::Json(_) => "Json(…)",
+            Self::Blob(_) => "Blob(…)",
+        })
+    }
+}
+
+impl Debug for ProvidedItem {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("ProvidedItem")
+            .field("item_id", &self.item_id)
+            .field("content", &self.content)
+            .finish()
+    }
+}
+
+impl Debug for provided_item::Content {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text(…)",
+            Self::Json(_) => "Json(…)",
+            Self::Blob(_) => "Blob(…)",
+        })
+    }
+}
+
+impl Debug for DownloadExportResponse {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("DownloadExportResponse")
+            .field("offset", &self.offset)
+            .field("total_bytes", &self.total_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,5 +280,41 @@ mod tests {
             ..IssueWithdrawalTokenResponse::default()
         };
         check(&issued, "expires_at");
+    }
+
+    #[test]
+    fn a_leased_task_and_a_piece_of_a_package_print_nothing_of_the_person() {
+        let task_item = TaskItem {
+            data_category: "email_address".into(),
+            item_key: SECRET.into(),
+            locator: SECRET.into(),
+            external_references: vec![SECRET.into()],
+            content: Some(task_item::Content::Text(SECRET.into())),
+            ..TaskItem::default()
+        };
+        check(&task_item, "email_address");
+        let leased = LeasedTask {
+            lease_id: "lease".into(),
+            identifiers: vec![identifier()],
+            items: vec![task_item],
+            ..LeasedTask::default()
+        };
+        check(&leased, "lease");
+        let piece = DownloadExportResponse {
+            data: SECRET.as_bytes().to_vec(),
+            total_bytes: 15,
+            ..DownloadExportResponse::default()
+        };
+        check(&piece, "15");
+        let right = Correction {
+            content: Some(correction::Content::Text(SECRET.into())),
+            ..Correction::default()
+        };
+        check(&right, "Text(…)");
+        let handed_over = ProvidedItem {
+            content: Some(provided_item::Content::Text(SECRET.into())),
+            ..ProvidedItem::default()
+        };
+        check(&handed_over, "Text(…)");
     }
 }

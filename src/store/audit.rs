@@ -128,11 +128,11 @@ impl Session {
 }
 
 impl Tx {
-    /// Appends entries, in order.
+    /// Appends entries, in order. `action` is an RPC's or a chore's name.
     pub async fn append_audit(
         &mut self,
         caller: &str,
-        action: Action,
+        action: &'static str,
         details: &[AuditDetail],
     ) -> Result<(), StoreError> {
         let rows = details
@@ -145,7 +145,7 @@ impl Tx {
     fn audit_row(
         &self,
         caller: &str,
-        action: Action,
+        action: &'static str,
         detail: &AuditDetail,
     ) -> Result<row::ActiveModel, StoreError> {
         let document = serde_json::to_string(detail)
@@ -155,7 +155,7 @@ impl Tx {
             audit_id: Set(self.vault.new_id(self.now())),
             at: Set(self.now().as_microsecond()),
             caller: Set(caller.to_owned()),
-            action: Set(action.name().to_owned()),
+            action: Set(action.to_owned()),
             subject_pseudonym: Set(detail
                 .subject_id
                 .map(|id| self.vault.pseudonym(id).to_vec())),
