@@ -60,6 +60,7 @@ pub fn key_files(keys: &Keys) -> KeyFiles {
         encryption: keys.encryption_file.clone(),
         index: keys.index_file.clone(),
         secret: keys.secret_file.clone(),
+        signing: keys.signing_file.clone(),
     }
 }
 

@@ -93,7 +93,11 @@ fn examine_keys(report: &mut Report, config: &Config) {
     match KeyRing::load(&compose::key_files(&config.keys)) {
         Ok(ring) => report.ok(
             "key files",
-            format!("read, private, and key {} wraps", ring.encryption_key_id()),
+            format!(
+                "read, private; key {} wraps, key {} signs",
+                ring.encryption_key_id(),
+                ring.signing().key_id()
+            ),
         ),
         Err(error) => error
             .problems

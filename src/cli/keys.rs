@@ -1,5 +1,5 @@
-//! `pdr keys`: the key-encryption keys, which wrap the subjects' keys. The first key of the file
-//! wraps, every key opens.
+//! `pdr keys`: the key-encryption keys, which wrap the subjects' keys; the first key of the file
+//! wraps, every key opens. And the public halves of the keys that sign.
 
 use std::{path::Path, process::ExitCode};
 
@@ -14,6 +14,7 @@ use crate::{
         entropy::SystemEntropy,
         key::KeyId,
         key_file::{append, promote, retire},
+        keyring::KeyRing,
     },
     store::TimeSource,
 };
@@ -31,7 +32,9 @@ Examples:
     3. pdr keys rewrap --config registry.toml
        what the old key wrapped is wrapped anew
     4. pdr keys retire k1 --config registry.toml --irreversible
-       once no backup needs the old key")]
+       once no backup needs the old key
+  The public keys, for whoever verifies what the registry signed:
+    pdr keys public --config registry.toml > public.keys")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -62,6 +65,11 @@ enum Command {
     },
     /// Wrap anew what another than the first key wrapped.
     Rewrap {
+        #[command(flatten)]
+        deployment: Deployment,
+    },
+    /// Print the public halves of the keys that sign, as `pdr audit verify` reads them.
+    Public {
         #[command(flatten)]
         deployment: Deployment,
     },
@@ -99,6 +107,10 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Command::Rewrap { deployment } => {
             let count = rewrap(&deployment.load()?).await?;
             print(&format!("wrapped {count} keys of subjects anew\n"))?;
+        }
+        Command::Public { deployment } => {
+            let ring = KeyRing::load(&compose::key_files(&deployment.load()?.keys))?;
+            print(&ring.signing().verifying().to_lines())?;
         }
         Command::Retire {
             key, deployment, ..

@@ -13,6 +13,8 @@ pub struct Keys {
     pub index_file: PathBuf,
     /// Keys of pseudonyms, fingerprints and tokens.
     pub secret_file: PathBuf,
+    /// Seeds of the Ed25519 keys that sign checkpoints, certificates and receipts.
+    pub signing_file: PathBuf,
     /// A database of their own for the subjects' wrapped keys, so that a backup of the data alone
     /// never brings an erased person back. Without it they lie beside the data.
     pub url: Option<DatabaseUrl>,
@@ -24,6 +26,7 @@ impl Keys {
             encryption_file: section.required("encryption_file").into(),
             index_file: section.required("index_file").into(),
             secret_file: section.required("secret_file").into(),
+            signing_file: section.required("signing_file").into(),
             url: DatabaseUrl::read(section, "url"),
         }
     }
@@ -34,6 +37,7 @@ impl Keys {
             encryption_file: file("encryption.keys"),
             index_file: file("index.keys"),
             secret_file: file("secret.keys"),
+            signing_file: file("signing.keys"),
             url: Some(url),
         }
     }

@@ -154,6 +154,7 @@ mod tests {
         encryption_file = "/keys/encryption.keys"
         index_file = "/keys/index.keys"
         secret_file = "/keys/secret.keys"
+        signing_file = "/keys/signing.keys"
         [auth]
         issuer = "https://id.example.com"
         audience = "registry"
@@ -225,6 +226,7 @@ mod tests {
             ("PDR_KEYS_ENCRYPTION_FILE", "/keys/encryption.keys"),
             ("PDR_KEYS_INDEX_FILE", "/keys/index.keys"),
             ("PDR_KEYS_SECRET_FILE", "/keys/secret.keys"),
+            ("PDR_KEYS_SIGNING_FILE", "/keys/signing.keys"),
             ("PDR_AUTH_ISSUER", "https://id.example.com"),
             ("PDR_AUTH_AUDIENCE", "registry"),
             ("PDR_AUTH_JWKS_URL", "https://id.example.com/jwks.json"),
@@ -245,6 +247,7 @@ mod tests {
                 "keys.encryption_file (PDR_KEYS_ENCRYPTION_FILE): is required",
                 "keys.index_file (PDR_KEYS_INDEX_FILE): is required",
                 "keys.secret_file (PDR_KEYS_SECRET_FILE): is required",
+                "keys.signing_file (PDR_KEYS_SIGNING_FILE): is required",
                 "server.tls_certificate_file (PDR_SERVER_TLS_CERTIFICATE_FILE): is required, \
                  with tls_key_file; or else tls_terminates_in_front = \"a proxy in front of this \
                  listener terminates TLS\"",

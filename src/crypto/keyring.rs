@@ -1,4 +1,4 @@
-//! The key ring: three lists of keys. The first key of a list makes, any key of it opens, so that
+//! The key ring: four lists of keys. The first key of a list makes, any key of it opens, so that
 //! keys change without downtime: append, roll out, promote, redo, retire.
 
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use super::{
     key::{Key, KeyId},
     key_file,
     pseudonym::Secrets,
+    signature::SigningKeys,
 };
 
 /// Every key that the registry holds.
@@ -18,10 +19,11 @@ pub struct KeyRing {
     encryption: Keys,
     index: BlindIndex,
     secrets: Secrets,
+    signing: SigningKeys,
 }
 
 impl KeyRing {
-    /// Reads the three key files. Every problem of every file is reported.
+    /// Reads the four key files. Every problem of every file is reported.
     pub fn load(files: &KeyFiles) -> Result<Self, KeyRingError> {
         let mut problems = Vec::new();
         let mut read = |path| {
@@ -33,11 +35,12 @@ impl KeyRing {
             read(&files.encryption),
             read(&files.index),
             read(&files.secret),
+            read(&files.signing),
         );
-        let (Some(encryption), Some(index), Some(secret)) = lists else {
+        let (Some(encryption), Some(index), Some(secret), Some(signing)) = lists else {
             return Err(KeyRingError { problems });
         };
-        Self::assemble(encryption, &index, &secret)
+        Self::assemble(encryption, &index, &secret, &signing)
     }
 
     /// A ring of new keys that lives in memory only.
@@ -45,10 +48,12 @@ impl KeyRing {
         let encryption = Keys::generate(entropy)?;
         let index = BlindIndex::new(&Keys::generate(entropy)?);
         let secrets = Secrets::new(&Keys::generate(entropy)?);
+        let signing = SigningKeys::new(&Keys::generate(entropy)?);
         Ok(Self {
             encryption,
             index,
             secrets,
+            signing,
         })
     }
 
@@ -62,6 +67,11 @@ impl KeyRing {
         &self.secrets
     }
 
+    /// Signs what others verify without the registry.
+    pub fn signing(&self) -> &SigningKeys {
+        &self.signing
+    }
+
     /// The key-encryption key that wraps now.
     pub fn encryption_key_id(&self) -> &KeyId {
         self.encryption.first().0
@@ -71,21 +81,28 @@ impl KeyRing {
         &self.encryption
     }
 
-    fn assemble(encryption: Keys, index: &Keys, secret: &Keys) -> Result<Self, KeyRingError> {
-        let shared = encryption.shares_a_key_with(index)
-            || encryption.shares_a_key_with(secret)
-            || index.shares_a_key_with(secret);
-        if shared {
+    fn assemble(
+        encryption: Keys,
+        index: &Keys,
+        secret: &Keys,
+        signing: &Keys,
+    ) -> Result<Self, KeyRingError> {
+        let lists = [&encryption, index, secret, signing];
+        let shares_with_a_later_one = |(place, list): (usize, &&Keys)| {
+            let mut later = lists.iter().skip(place + 1);
+            later.any(|other| list.shares_a_key_with(other))
+        };
+        if lists.iter().enumerate().any(shares_with_a_later_one) {
             let problem = "a key stands in two key files: each use needs keys of its own";
             return Err(KeyRingError {
                 problems: vec![problem.to_owned()],
             });
         }
-        let (index, secrets) = (BlindIndex::new(index), Secrets::new(secret));
         Ok(Self {
             encryption,
-            index,
-            secrets,
+            index: BlindIndex::new(index),
+            secrets: Secrets::new(secret),
+            signing: SigningKeys::new(signing),
         })
     }
 }
@@ -99,12 +116,14 @@ pub struct KeyFiles {
     pub index: PathBuf,
     /// Keys of pseudonyms, fingerprints and tokens.
     pub secret: PathBuf,
+    /// Seeds of the Ed25519 keys that sign.
+    pub signing: PathBuf,
 }
 
 impl KeyFiles {
     /// Writes the files that are not there yet, with one new key each.
     pub fn create_missing(&self, entropy: &dyn Entropy) -> Result<(), KeyRingError> {
-        for path in [&self.encryption, &self.index, &self.secret] {
+        for path in [&self.encryption, &self.index, &self.secret, &self.signing] {
             if !path.exists() {
                 key_file::create(path, entropy).map_err(|problem| KeyRingError {
                     problems: vec![problem],
@@ -177,6 +196,7 @@ mod tests {
             encryption: path("encryption.keys"),
             index: path("index.keys"),
             secret: path("secret.keys"),
+            signing: path("signing.keys"),
         }
     }
 
@@ -198,7 +218,7 @@ mod tests {
     fn every_file_that_is_missing_is_reported() {
         let directory = tempfile::tempdir().unwrap();
         let refused = KeyRing::load(&files(&directory)).unwrap_err();
-        assert_eq!(refused.problems.len(), 3);
+        assert_eq!(refused.problems.len(), 4);
     }
 
     #[test]
@@ -206,12 +226,18 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let files = files(&directory);
         files.create_missing(&SystemEntropy).unwrap();
-        fs::write(&files.index, fs::read(&files.secret).unwrap()).unwrap();
-        let refused = KeyRing::load(&files).unwrap_err();
-        assert!(
-            refused.to_string().contains("stands in two key files"),
-            "{refused}"
-        );
+        let (index, signing) = (&files.index, &files.signing);
+        for (copy, original) in [(index, &files.secret), (signing, &files.encryption)] {
+            let before = fs::read(copy).unwrap();
+            fs::write(copy, fs::read(original).unwrap()).unwrap();
+            let refused = KeyRing::load(&files).unwrap_err();
+            assert!(
+                refused.to_string().contains("stands in two key files"),
+                "{refused}"
+            );
+            fs::write(copy, before).unwrap();
+        }
+        assert!(KeyRing::load(&files).is_ok());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Keys and what is done with them: values sealed under a key per subject, the blind index over
-//! identifiers, and keyed codes for pseudonyms, fingerprints and tokens.
+//! identifiers, keyed codes for pseudonyms, fingerprints and tokens, and signatures.
 //!
 //! All primitives are those of aws-lc-rs. Keys do not print and leave memory when dropped.
 
@@ -12,6 +12,7 @@ pub mod key_file;
 pub mod keyring;
 pub mod pseudonym;
 pub mod seal;
+pub mod signature;
 
 /// Why something could not be sealed, opened or proved. The texts name keys, never values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

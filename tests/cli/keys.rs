@@ -63,6 +63,19 @@ fn a_key_is_not_retired_by_accident() {
 }
 
 #[test]
+fn the_public_keys_are_printed_and_the_secret_ones_are_not() {
+    let server = Server::start();
+    let public = server.run(&["keys", "public"]).ended(0).stdout();
+    assert!(
+        public.starts_with("k1:") && public.lines().count() == 1,
+        "{public}"
+    );
+    let (_, dir) = server.stop();
+    let secret = std::fs::read_to_string(dir.path().join("dev/signing.keys")).unwrap();
+    assert_ne!(public, secret);
+}
+
+#[test]
 fn the_doctor_finds_a_healthy_server_healthy() {
     let server = Server::start();
     let looked = server.run(&["doctor", "--output", "json"]).ended(0);

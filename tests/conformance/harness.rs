@@ -107,6 +107,7 @@ impl Place {
             encryption: path("encryption.keys"),
             index: path("index.keys"),
             secret: path("secret.keys"),
+            signing: path("signing.keys"),
         }
     }
 
