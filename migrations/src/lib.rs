@@ -1,8 +1,11 @@
 //! The schema's history. Frozen: a migration that has been released is never edited, and none of
-//! them knows today's types. Two migrators, since subject keys may live in a database of their own.
+//! them knows today's types. Three migrators, since subject keys may live in a database of their own,
+//! and the journal always does.
 
+mod journal_0001_entries;
 mod keys_0001_subject_keys;
 mod registry_0001_initial;
+mod registry_0003_journal;
 mod registry_0004_rights;
 mod schema;
 
@@ -18,6 +21,7 @@ impl MigratorTrait for Registry {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(registry_0001_initial::Migration),
+            Box::new(registry_0003_journal::Migration),
             Box::new(registry_0004_rights::Migration),
         ]
     }
@@ -39,5 +43,20 @@ impl MigratorTrait for Keys {
 
     fn migration_table_name() -> DynIden {
         "key_migrations".into_iden()
+    }
+}
+
+/// The table of a journal that is kept in a database.
+#[derive(Debug)]
+pub struct Journal;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Journal {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(journal_0001_entries::Migration)]
+    }
+
+    fn migration_table_name() -> DynIden {
+        "journal_migrations".into_iden()
     }
 }

@@ -25,6 +25,7 @@ use crate::{
         consent::{ConsentRecord, receipt::ConsentReceipt, statement::ConsentStatement},
         event::EventKind,
         id::{ConsentId, SubjectId},
+        journal::JournalKind,
         name::Purpose,
         revision::Revision,
         subject_ref::SubjectRef,
@@ -76,12 +77,14 @@ impl Registry {
                     let policy = in_force(policies, now)?;
                     let subject = resolve_locked(tx, policy, &subject, "subject").await?;
                     let subject = subject.subject_id;
-                    let facts = statement::append_records(tx, subject, &checked).await?;
-                    let facts = answer::short(&facts);
+                    let records = statement::append_records(tx, subject, &checked).await?;
+                    let facts = answer::short(&records);
                     let event =
                         answer::event(EventKind::ConsentRecorded, subject, &checked, &facts);
                     let audit = answer::audit(&event);
-                    Ok(Change::new(facts, audit).event(event))
+                    let mut change = Change::new(facts, audit).event(event);
+                    change.journal = JournalKind::denials(&records);
+                    Ok(change)
                 })
             })
             .await?;

@@ -11,6 +11,7 @@ use crate::{
         },
         event::{Event, EventKind},
         id::{ConsentId, SubjectId},
+        journal::JournalKind,
         policy::history::PolicyHistory,
     },
     store::Tx,
@@ -44,7 +45,10 @@ pub(super) async fn merge_subject(
     let theirs = facts.remove(&from).unwrap_or_default();
     let ours = facts.remove(&into).unwrap_or_default();
     move_everything(tx, from, into).await?;
-    inherit_denials(tx, policies, caller, into, (&ours, &theirs)).await?;
+    let inherited = inherit_denials(tx, policies, caller, into, (&ours, &theirs)).await?;
+    let mut journal = vec![(into, JournalKind::SubjectsMerged { merged: from })];
+    journal.extend(JournalKind::denials(&inherited));
+    tx.append_journal(journal).await?;
     tx.redirect_subject(from, into).await?;
     tx.intend_key_destruction(from).await?;
     Ok(Event {
@@ -74,7 +78,7 @@ async fn inherit_denials(
     caller: &Caller,
     into: SubjectId,
     (ours, theirs): (&[ConsentFact], &[ConsentFact]),
-) -> Result<(), Error> {
+) -> Result<Vec<ConsentRecord>, Error> {
     let versions = policies.versions().iter();
     let processors = versions.flat_map(|version| version.policy().processors.keys());
     let inherited = merge_denials(ours, theirs, processors, tx.now());
@@ -97,5 +101,5 @@ async fn inherit_denials(
         });
     }
     tx.append_consents(&records).await?;
-    Ok(())
+    Ok(records)
 }

@@ -19,6 +19,7 @@ use crate::{
         event::{Event, EventKind},
         id::{ItemId, SubjectId},
         item::{Content, Item, ItemState},
+        journal::JournalKind,
         name::{DataCategory, Processor, Purpose},
         policy::history::PolicyHistory,
         revision::Revision,
@@ -268,7 +269,10 @@ async fn delete_items(
     }
     let event = changed(tx, EventKind::ItemsDeleted, subject, &doomed).await?;
     tx.delete_items(subject, &ids).await?;
-    Ok(Change::new(ids, audit).event(event))
+    let deleted = JournalKind::deleted(&doomed, tx.now());
+    Ok(Change::new(ids, audit)
+        .event(event)
+        .journal(subject, deleted))
 }
 
 /// The live items that a deletion names: all of the ids, and whatever there is of the categories.

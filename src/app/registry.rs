@@ -18,6 +18,7 @@ use crate::{
         caller::Caller,
         event::{Event, EventKind},
         id::SubjectId,
+        journal::JournalKind,
         name::PolicyVersion,
         policy::{compile::CompiledPolicy, history::PolicyHistory},
         revision::Revision,
@@ -104,6 +105,8 @@ pub struct Change<T> {
     pub audit: AuditDetail,
     /// Further subjects that changed, beside those that the events name.
     pub subjects: Vec<SubjectId>,
+    /// What is taken away, and must not come back with a backup.
+    pub journal: Vec<(SubjectId, JournalKind)>,
     /// What the log says of further people, when several are concerned.
     further_audit: Vec<AuditDetail>,
     /// Whether a repeat of the request is answered from memory.
@@ -118,6 +121,7 @@ impl<T> Change<T> {
             events: Vec::new(),
             audit,
             subjects: Vec::new(),
+            journal: Vec::new(),
             further_audit: Vec::new(),
             is_remembered: true,
         }
@@ -143,6 +147,14 @@ impl<T> Change<T> {
     #[must_use]
     pub fn event(mut self, event: Event) -> Self {
         self.events.push(event);
+        self
+    }
+
+    /// Adds what is taken away from a subject: the journal outside the database has it before the
+    /// answer is given, so that a restored backup does not bring it back.
+    #[must_use]
+    pub fn journal(mut self, subject: SubjectId, what: JournalKind) -> Self {
+        self.journal.push((subject, what));
         self
     }
 }
@@ -311,6 +323,8 @@ pub(super) fn answered<T: DeserializeOwned>(
     if !remembered.answers(tx, &call.canonical) {
         return Err(Error::RequestIdReused);
     }
+    // The first answer may have been lost between the commit and the journal.
+    tx.owe_journal();
     let value = serde_json::from_str(&remembered.response)
         .map_err(|error| Error::Internal(format!("a remembered answer does not read: {error}")))?;
     Ok(Written {
@@ -376,6 +390,7 @@ pub(super) struct Traces {
     events: Vec<Event>,
     subjects: Vec<SubjectId>,
     audit: Vec<AuditDetail>,
+    journal: Vec<(SubjectId, JournalKind)>,
 }
 
 impl Traces {
@@ -385,6 +400,7 @@ impl Traces {
         self.subjects.extend(change.subjects);
         self.audit.extend(change.further_audit);
         self.audit.push(change.audit);
+        self.journal.extend(change.journal);
         (change.value, change.is_remembered)
     }
 
@@ -400,6 +416,7 @@ impl Traces {
             detail.revision = revision.to_string();
         }
         tx.append_audit(caller, action, &self.audit).await?;
+        tx.append_journal(self.journal).await?;
         Ok(revision)
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         policy::{example::EXAMPLE_POLICY_YAML, format::parse_yaml},
     },
     runtime::{clock::TestClock, ids::SystemIds},
-    store::{Secrets, Store, StoreOptions, TimeSource},
+    store::{JournalPlace, Secrets, Store, StoreOptions, TimeSource},
 };
 
 /// A registry and what a test holds of it.
@@ -42,6 +42,7 @@ pub(crate) async fn registry() -> TestRegistry {
     let options = StoreOptions {
         url: url("registry.db"),
         keys_url: url("keys.db"),
+        journal: JournalPlace::File(dir.path().join("journal.log")),
         connections_max: 4,
         time_source: TimeSource::Caller,
         secrets,

@@ -38,6 +38,19 @@ impl Registry {
         })
     }
 
+    /// Takes to the journal what a crash or an outage left behind. Returns how many entries.
+    pub async fn flush_journal(&self) -> Result<u64, Error> {
+        Ok(self.store.flush_journal(self.clock_now()).await?)
+    }
+
+    /// Lets this process write to the journal, and takes to it what a crash left behind. Errors: the
+    /// journal is damaged, another process writes to it, or it does not answer.
+    pub async fn open_journal(&self) -> Result<(), Error> {
+        self.store.open_journal().await?;
+        self.flush_journal().await?;
+        Ok(())
+    }
+
     /// Forgets them some at a time, until none is left that is too old or the process is to stop.
     async fn forget_answers(&self) -> Result<u64, Error> {
         let mut count = 0;

@@ -8,7 +8,7 @@ use tonic::{service::Routes, transport::server::TcpIncoming};
 use crate::{
     app::Registry,
     auth::TokenVerifier,
-    config::{Config, DatabaseUrl, Keys, LogFormat},
+    config::{Config, DatabaseUrl, Journal, Keys, LogFormat},
     crypto::{
         entropy::SystemEntropy,
         keyring::{KeyFiles, KeyRing},
@@ -24,7 +24,7 @@ use crate::{
         lifecycle::Lifecycle,
         telemetry,
     },
-    store::{Secrets, Store, StoreOptions, TimeSource},
+    store::{JournalPlace, Secrets, Store, StoreOptions, TimeSource},
     workers,
 };
 
@@ -70,6 +70,7 @@ pub async fn open_store(config: &Config, time_source: TimeSource) -> Result<Stor
     let url = config.database.url.expose().to_owned();
     let options = StoreOptions {
         keys_url: keys_url(config),
+        journal: journal_place(&config.journal),
         url,
         connections_max: config.database.max_connections,
         time_source,
@@ -80,6 +81,14 @@ pub async fn open_store(config: &Config, time_source: TimeSource) -> Result<Stor
         },
     };
     Store::open(options).await.context("the database")
+}
+
+fn journal_place(journal: &Journal) -> JournalPlace {
+    match journal {
+        Journal::File(path) => JournalPlace::File(path.clone()),
+        Journal::Database(url) => JournalPlace::Postgres(url.expose().to_owned()),
+        Journal::Nowhere => JournalPlace::Nowhere,
+    }
 }
 
 /// The configured database of the keys; else the data's own server, or a file beside the data's file
@@ -105,6 +114,8 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     let verifier = Arc::new(verifier.context("the issuer's keys")?);
     lifecycle.spawn("jwks", verifier.jwks().keep_fresh(lifecycle.soft()));
     let registry = Registry::new(Arc::new(store), clock.clone(), lifecycle.soft());
+    // Before anybody is answered.
+    registry.open_journal().await.context("the journal")?;
     workers::start(&lifecycle, &registry);
     let options = ServerOptions::read(&config.server)?;
     let address = config.server.listen;

@@ -1,6 +1,9 @@
 //! `[database]`: where the data lies.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use super::settings::Section;
 
@@ -54,6 +57,28 @@ impl DatabaseUrl {
         } else {
             DatabaseKind::Postgres
         }
+    }
+
+    /// Whether it is a PostgreSQL database's address.
+    pub(super) fn is_postgres(&self) -> bool {
+        ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| self.0.starts_with(scheme))
+    }
+
+    /// The file of an SQLite database, if it has one.
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
+        let rest = self.0.strip_prefix("sqlite:")?;
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        let path = rest.split('?').next().unwrap_or(rest);
+        if path.is_empty() || path == ":memory:" || self.0.contains("mode=memory") {
+            return None;
+        }
+        let unescaped = path
+            .replace("%3F", "?")
+            .replace("%23", "#")
+            .replace("%25", "%");
+        Some(unescaped.into())
     }
 
     /// The address of an SQLite file, which is created when it is missing.

@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod database;
+pub mod journal;
 pub mod keys;
 mod load;
 pub mod log;
@@ -16,6 +17,7 @@ use std::{ffi::OsString, fmt, net::SocketAddr, path::Path};
 
 pub use auth::{Auth, JwksSource};
 pub use database::{Database, DatabaseKind, DatabaseUrl};
+pub use journal::Journal;
 pub use keys::Keys;
 pub use log::{Log, LogFormat, LogLevel};
 pub use server::{Server, Tls};
@@ -34,6 +36,8 @@ pub struct Config {
     pub database: Database,
     /// Where the keys lie.
     pub keys: Keys,
+    /// Where is kept what was taken away.
+    pub journal: Journal,
     /// Whose tokens are accepted.
     pub auth: Auth,
     /// What is logged, and how.
@@ -58,6 +62,7 @@ impl Config {
             server: Server::development(listen),
             database: Database::development(sqlite("registry.db")?),
             keys: Keys::development(data_dir, sqlite("keys.db")?),
+            journal: Journal::development(data_dir),
             auth: Auth::development(data_dir),
             log: Log::development(),
         })
@@ -69,10 +74,12 @@ impl Config {
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
         let mut settings = Settings::gather(file, text, variables);
+        let database = Database::read(&mut settings.section("database"));
         let config = Self {
             server: Server::read(&mut settings.section("server")),
-            database: Database::read(&mut settings.section("database")),
             keys: Keys::read(&mut settings.section("keys")),
+            journal: Journal::read(&mut settings.section("journal"), &database),
+            database,
             auth: Auth::read(&mut settings.section("auth")),
             log: Log::read(&mut settings.section("log")),
         };
@@ -155,6 +162,8 @@ mod tests {
         index_file = "/keys/index.keys"
         secret_file = "/keys/secret.keys"
         signing_file = "/keys/signing.keys"
+        [journal]
+        url = "postgres://registry:s3cret@other.internal/journal"
         [auth]
         issuer = "https://id.example.com"
         audience = "registry"
@@ -184,7 +193,8 @@ mod tests {
     fn the_sample_names_every_key() {
         let asked = settings::tests::asked_keys(|settings| {
             Server::read(&mut settings.section("server"));
-            Database::read(&mut settings.section("database"));
+            let database = Database::read(&mut settings.section("database"));
+            Journal::read(&mut settings.section("journal"), &database);
             Keys::read(&mut settings.section("keys"));
             Auth::read(&mut settings.section("auth"));
             Log::read(&mut settings.section("log"));

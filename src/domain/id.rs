@@ -75,4 +75,6 @@ ids! {
     ExportId;
     /// One legal hold.
     LegalHoldId;
+    /// One entry of the journal.
+    JournalEntryId;
 }

@@ -11,6 +11,7 @@ pub mod event;
 pub mod id;
 pub mod identifier;
 pub mod item;
+pub mod journal;
 pub mod matching;
 pub mod membership;
 pub mod name;

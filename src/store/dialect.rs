@@ -3,7 +3,7 @@
 use std::{fs, io, os::unix::fs::OpenOptionsExt, path::Path, str::FromStr, time::Duration};
 
 use jiff::Timestamp;
-use registry_migrations::{Keys, MigratorTrait, Registry};
+use registry_migrations::{Journal, Keys, MigratorTrait, Registry};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions,
@@ -44,6 +44,8 @@ pub enum Tables {
     Registry,
     /// The key store's.
     Keys,
+    /// The journal's.
+    Journal,
 }
 
 impl Dialect {
@@ -81,7 +83,18 @@ impl Dialect {
         }
     }
 
-    async fn connect(self, url: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
+    /// A pool that connects when it is first used.
+    pub(super) async fn connect_lazily(
+        self,
+        url: &str,
+        connections: u32,
+    ) -> Result<DatabaseConnection, StoreError> {
+        let mut options = self.options(url, connections);
+        options.min_connections(0).connect_lazy(true);
+        Ok(Database::connect(options).await?)
+    }
+
+    fn options(self, url: &str, connections: u32) -> ConnectOptions {
         let mut options = ConnectOptions::new(url.to_owned());
         options
             .max_connections(connections)
@@ -94,6 +107,11 @@ impl Dialect {
         if self == Self::Postgres {
             options.test_before_acquire_if_idle_for(TRUSTED_IDLE);
         }
+        options
+    }
+
+    async fn connect(self, url: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
+        let mut options = self.options(url, connections);
         if self == Self::Sqlite {
             create_private(url)?;
             // FULL: an answer is sent only after its commit is on the disk. secure_delete: what was
@@ -126,6 +144,20 @@ impl Dialect {
             Self::Sqlite => Ok(pool.begin_with_options(options).await?),
             Self::Postgres => begin_alive(pool, None, None).await,
         }
+    }
+
+    /// As [`Self::begin`]; its commit is on the disk when it returns, whatever the server's default.
+    pub(super) async fn begin_durably(
+        self,
+        pool: &DatabaseConnection,
+    ) -> Result<DatabaseTransaction, StoreError> {
+        let transaction = self.begin(pool).await?;
+        if self == Self::Postgres {
+            transaction
+                .execute_unprepared("SET LOCAL synchronous_commit = on")
+                .await?;
+        }
+        Ok(transaction)
     }
 
     /// A transaction that sees one committed state, whatever commits meanwhile.
@@ -229,6 +261,7 @@ impl Dialect {
         match tables {
             Tables::Registry => Registry::up(&transaction, None).await,
             Tables::Keys => Keys::up(&transaction, None).await,
+            Tables::Journal => Journal::up(&transaction, None).await,
         }
         .map_err(migrating)?;
         transaction.commit().await?;
@@ -244,6 +277,7 @@ impl Dialect {
         let pending = match tables {
             Tables::Registry => Registry::get_pending_migrations_read_only(pool).await,
             Tables::Keys => Keys::get_pending_migrations_read_only(pool).await,
+            Tables::Journal => Journal::get_pending_migrations_read_only(pool).await,
         };
         Ok(pending.map_err(migrating)?.len())
     }

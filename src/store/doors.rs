@@ -13,6 +13,7 @@ use tokio::sync::RwLock;
 use super::{
     dialect::{Dialect, Tables},
     error::{StoreError, WriteError},
+    journal::{Journal, JournalPlace},
     policy::KnownPolicies,
     session::{Faults, Session, Snapshot, Tx},
     vault::{Secrets, Vault},
@@ -40,6 +41,8 @@ pub struct StoreOptions {
     pub url: String,
     /// The same for the subjects' keys; another file, server or schema than the data's backup.
     pub keys_url: String,
+    /// Where the journal is kept: never with the data.
+    pub journal: JournalPlace,
     /// Connections to PostgreSQL.
     pub connections_max: u32,
     /// Whose clock decides.
@@ -55,6 +58,7 @@ pub struct Store {
     readers: Option<DatabaseConnection>,
     queue: Option<WriteQueue>,
     pub(super) vault: Arc<Vault>,
+    pub(super) journal: Journal,
     faults: Faults,
     time_source: TimeSource,
     pub(super) policies: RwLock<KnownPolicies>,
@@ -74,6 +78,7 @@ impl Store {
         let vault = Arc::new(
             Vault::open(&options.keys_url, options.connections_max, options.secrets).await?,
         );
+        let journal = Journal::open(options.journal).await?;
         let faults = Faults::default();
         let queue = (dialect == Dialect::Sqlite)
             .then(|| WriteQueue::start(pool.clone(), vault.clone(), faults.clone()));
@@ -83,6 +88,7 @@ impl Store {
             readers,
             queue,
             vault,
+            journal,
             faults,
             time_source: options.time_source,
             policies: RwLock::default(),
@@ -105,10 +111,11 @@ impl Store {
         &self.faults
     }
 
-    /// Brings both sets of tables up to this program's schema.
+    /// Brings all sets of tables up to this program's schema.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         self.dialect.migrate(&self.pool, Tables::Registry).await?;
-        self.vault.migrate().await
+        self.vault.migrate().await?;
+        self.journal.migrate().await
     }
 
     /// Refuses a database that is older or newer than this program.
@@ -117,7 +124,8 @@ impl Store {
             .dialect
             .pending_migrations(&self.pool, Tables::Registry)
             .await?
-            + self.vault.pending_migrations().await?;
+            + self.vault.pending_migrations().await?
+            + self.journal.pending_migrations().await?;
         if pending == 0 {
             return Ok(());
         }
@@ -135,8 +143,37 @@ impl Store {
     }
 
     /// Runs `body` in one transaction, again when another was in the way, and returns once what it
-    /// wrote is durable. `name` labels it in the log.
+    /// wrote is durable, in the journal as well if it took something away. `name` labels it in the
+    /// log. With [`StoreError::Unavailable`] it may be committed and not be in the journal yet.
     pub async fn write<T, E, F>(&self, name: &'static str, now: Timestamp, body: F) -> Result<T, E>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: WriteError,
+    {
+        let body = Arc::new(body);
+        let (value, owes) = self
+            .commit(name, now, move |tx| {
+                let body = body.clone();
+                Box::pin(async move {
+                    let value = (*body)(tx).await?;
+                    Ok::<_, E>((value, tx.owes_journal()))
+                })
+            })
+            .await?;
+        if owes {
+            self.flush_journal(now).await?;
+        }
+        Ok(value)
+    }
+
+    /// As [`Self::write`], without a look at the journal.
+    pub(super) async fn commit<T, E, F>(
+        &self,
+        name: &'static str,
+        now: Timestamp,
+        body: F,
+    ) -> Result<T, E>
     where
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,

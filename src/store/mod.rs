@@ -24,6 +24,7 @@ pub mod identifier;
 pub mod impact;
 pub mod import;
 pub mod item;
+pub mod journal;
 pub mod key_destruction;
 pub mod membership;
 pub mod objection;
@@ -36,6 +37,7 @@ pub mod withdrawal_token;
 pub use dialect::Dialect;
 pub use doors::{Store, StoreOptions, TimeSource};
 pub use error::{StoreError, WriteError};
+pub use journal::JournalPlace;
 pub use session::{Faults, Session, Snapshot, Tx};
 pub use vault::Secrets;
 

@@ -6,7 +6,7 @@ use std::{
     ops::Deref,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -56,6 +56,8 @@ pub struct Session {
     pub(super) faults: Faults,
     /// Keys read so far; a session is short, and so is their life in memory.
     pub(super) keys: Mutex<HashMap<SubjectId, Arc<SubjectKey>>>,
+    /// Whether the journal must have everything pending before the answer.
+    pub(super) owes_journal: AtomicBool,
     now: Timestamp,
 }
 
@@ -73,6 +75,7 @@ impl Session {
             vault,
             faults,
             keys: Mutex::default(),
+            owes_journal: AtomicBool::new(false),
             now,
         }
     }

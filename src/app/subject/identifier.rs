@@ -15,6 +15,7 @@ use crate::{
         event::{Event, EventKind},
         id::SubjectId,
         identifier::NormalisedIdentifier,
+        journal::JournalKind,
         matching::{self, Conflict, Match, Presented},
         policy::{compile::CompiledPolicy, history::PolicyHistory, model::IdentifierKind},
         subject_ref::{Identifier, SubjectRef},
@@ -75,7 +76,12 @@ impl Registry {
                         return Err(Error::NotFound(Missing::Identifier));
                     }
                     let event = Event::new(EventKind::IdentifierUnlinked, Some(subject));
-                    Ok(Change::new(subject, AuditDetail::of(subject)).event(event))
+                    let unlinked = JournalKind::IdentifiersUnlinked {
+                        identifiers: tx.hash_identifier(&key),
+                    };
+                    Ok(Change::new(subject, AuditDetail::of(subject))
+                        .event(event)
+                        .journal(subject, unlinked))
                 })
             })
             .await?;

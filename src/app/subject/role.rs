@@ -15,6 +15,7 @@ use crate::{
         caller::Caller,
         event::{Event, EventKind},
         id::SubjectId,
+        journal::JournalKind,
         membership::{self, MembershipFact},
         name::SubjectCategory,
         policy::compile::CompiledPolicy,
@@ -110,10 +111,16 @@ async fn end(
         )?;
     append(tx, caller, subject, (category.clone(), false, at)).await?;
     let event = Event {
-        subject_category: Some(category),
+        subject_category: Some(category.clone()),
         ..Event::new(EventKind::CategoryEnded, Some(subject))
     };
-    Ok(Change::new(subject, AuditDetail::of(subject)).event(event))
+    let ended = JournalKind::CategoryEnded {
+        subject_category: category,
+        ended_at: at,
+    };
+    Ok(Change::new(subject, AuditDetail::of(subject))
+        .event(event)
+        .journal(subject, ended))
 }
 
 async fn facts(tx: &Tx, subject: SubjectId) -> Result<Vec<MembershipFact>, Error> {

@@ -15,7 +15,7 @@ use registry::{
         compose::{self, Assembled},
         development,
     },
-    config::{Config, DatabaseUrl},
+    config::{Config, DatabaseUrl, Journal},
     domain::caller::Scope,
     runtime::{
         clock::{Clock, TestClock},
@@ -92,6 +92,8 @@ impl TestServer {
         if let Some(url) = postgres {
             config.database.url = DatabaseUrl::of_postgres(&url).expect("a URL");
             config.keys.url = None;
+            // Its table stands beside the registry's; only what restores a database needs another.
+            config.journal = Journal::Database(config.database.url.clone());
         }
         let store = compose::open_store(&config, TimeSource::Caller)
             .await
