@@ -60,11 +60,12 @@ pub(super) async fn merge_subject(
 async fn move_everything(tx: &mut Tx, from: SubjectId, into: SubjectId) -> Result<(), Error> {
     tx.move_identifiers(from, into).await?;
     tx.move_memberships(from, into).await?;
-    tx.move_items(from, into).await?;
+    let gone = tx.move_items(from, into).await?;
     tx.move_activity(from, into).await?;
     tx.move_consents(from, into).await?;
     tx.move_objections(from, into).await?;
     tx.move_restrictions(from, into).await?;
+    tx.move_holds(from, into, &gone).await?;
     tx.move_disclosures(from, into).await?;
     tx.move_withdrawal_tokens(from, into).await?;
     Ok(())

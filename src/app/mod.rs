@@ -9,6 +9,7 @@ pub mod decision;
 pub mod disclosure;
 pub mod error;
 pub mod event;
+pub mod hold;
 mod merge;
 pub mod page;
 pub mod policy;

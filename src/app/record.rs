@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     decision::{Answer, Evidence, permit},
     error::{Error, Missing},
+    hold::refuse_held,
     registry::{AHEAD_MAX, Call, Change, Registry, Written, in_force},
     resolve::{resolve, resolve_locked},
 };
@@ -300,7 +301,19 @@ async fn doomed_items(
             if by_id { "item_ids" } else { "data_categories" },
         )?;
     }
+    refuse_held(session, subject, &doomed, |state| field_of(delete, state)).await?;
     Ok(doomed)
+}
+
+/// The field of a deletion that names the item, with its place.
+fn field_of(delete: &Delete, state: &ItemState) -> String {
+    let by_id = delete.item_ids.iter().position(|id| *id == state.item_id);
+    if let Some(index) = by_id {
+        return format!("item_ids[{index}]");
+    }
+    let mut data = delete.data_categories.iter();
+    let index = data.position(|data| *data == state.data_category);
+    format!("data_categories[{}]", index.unwrap_or_default())
 }
 
 /// Who may speak for a source may change what it collected, and nobody else.

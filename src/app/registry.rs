@@ -40,6 +40,7 @@ pub struct Registry {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) changed: Arc<Notify>,
     pub(super) placed: Arc<Notify>,
+    pub(super) due: Arc<Notify>,
     pub(super) stopping: CancellationToken,
 }
 
@@ -217,12 +218,13 @@ pub(super) fn policy_or_in_force<'p>(
 impl Registry {
     /// The use cases over `store`. Streams end once `stopping` is cancelled.
     pub fn new(store: Arc<Store>, clock: Arc<dyn Clock>, stopping: CancellationToken) -> Self {
-        let (changed, placed) = (Arc::default(), Arc::default());
+        let (changed, placed, due) = (Arc::default(), Arc::default(), Arc::default());
         Self {
             store,
             clock,
             changed,
             placed,
+            due,
             stopping,
         }
     }
@@ -235,6 +237,11 @@ impl Registry {
     /// The clock's instant; a transaction decides by its own.
     pub(super) fn clock_now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Lets what waited for a hold or a law go on at once, without waiting for the next round.
+    pub(super) fn wake_retention(&self) {
+        self.due.notify_one();
     }
 
     /// Opens the reading door: one committed state, at least as fresh as `revision`. The store is

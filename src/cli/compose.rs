@@ -157,7 +157,7 @@ fn routes(registry: &Registry, message_bytes_max: usize) -> Routes {
             routes.add_service(service);
         )*};
     }
-    add! { audit collection consent disclosure event policy purpose record subject }
+    add! { audit collection consent disclosure event hold policy purpose record subject }
     routes.routes()
 }
 

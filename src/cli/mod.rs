@@ -16,6 +16,7 @@ mod disclosure;
 mod doctor;
 mod exit;
 mod healthcheck;
+mod holds;
 mod import;
 mod keys;
 mod migrate;
@@ -72,6 +73,8 @@ enum Command {
     Subject(subject::Args),
     /// What went to whom, and when.
     Disclosure(disclosure::Args),
+    /// Hold items back from erasure, retention and deletion.
+    Holds(holds::Args),
     /// Follow what happens.
     Watch(watch::Args),
     /// Who did what, and why a decision was as it was.
@@ -141,6 +144,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Records(args) => records::run(args).await,
         Command::Subject(args) => subject::run(args).await,
         Command::Disclosure(args) => disclosure::run(args).await,
+        Command::Holds(args) => holds::run(args).await,
         Command::Watch(args) => watch::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Report(args) => report::run(args).await,

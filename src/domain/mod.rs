@@ -8,6 +8,7 @@ pub mod consent;
 pub mod decision;
 pub mod disclosure;
 pub mod event;
+pub mod hold;
 pub mod id;
 pub mod identifier;
 pub mod item;

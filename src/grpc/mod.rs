@@ -10,6 +10,7 @@ pub mod consent;
 pub mod decision;
 pub mod disclosure;
 pub mod event;
+pub mod hold;
 pub mod layers;
 pub mod parse;
 pub mod policy;

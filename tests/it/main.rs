@@ -11,6 +11,7 @@ mod crash;
 mod disclosure;
 mod event;
 mod golden;
+mod hold;
 mod identity;
 mod import;
 mod policy;

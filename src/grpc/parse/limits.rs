@@ -40,6 +40,12 @@ pub const REFERENCE_BYTES_MAX: usize = 1_024;
 pub const COLLECTED_BY_BYTES_MAX: usize = 256;
 /// Longest name that a recipient has for a disclosure, in bytes.
 pub const EXTERNAL_REFERENCE_BYTES_MAX: usize = 256;
+/// Most purposes that a legal hold names.
+pub const HOLD_PURPOSES_MAX: usize = 100;
+/// Longest name of the matter of a legal hold, in bytes.
+pub const MATTER_BYTES_MAX: usize = 256;
+/// Longest article that a legal hold rests on, in bytes.
+pub const ARTICLE_BYTES_MAX: usize = 64;
 /// Longest correlation id of a stream, in bytes.
 pub const CORRELATION_ID_BYTES_MAX: usize = 128;
 /// Longest name of an action or caller in a filter, in bytes.

@@ -1,7 +1,7 @@
 //! Items of a subject that goes up in another: sealed anew under the other's key, in pages, since
 //! contents are large.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
@@ -17,7 +17,7 @@ use super::{
     ItemChange, ItemIdentity, KEY_LABEL, KnownItem, StateRow, last_word, row,
 };
 use crate::domain::{
-    id::SubjectId,
+    id::{ItemId, SubjectId},
     item::{ItemKey, ItemState},
 };
 
@@ -36,9 +36,14 @@ impl Session {
 
 impl Tx {
     /// Moves every item of `from` to `into`. Where both have the same item, the later one stands:
-    /// the other's content is destroyed. Both subjects are locked.
-    pub async fn move_items(&mut self, from: SubjectId, into: SubjectId) -> Result<(), StoreError> {
+    /// the other's content is destroyed. Returns which item went up in which. Both subjects are locked.
+    pub async fn move_items(
+        &mut self,
+        from: SubjectId,
+        into: SubjectId,
+    ) -> Result<HashMap<ItemId, ItemId>, StoreError> {
         self.move_item_history(from, into).await?;
+        let mut gone = HashMap::new();
         loop {
             let page = row::Entity::find()
                 .filter(row::Column::SubjectId.eq(from.0))
@@ -47,9 +52,9 @@ impl Tx {
                 .all(self.connection()?)
                 .await?;
             if page.is_empty() {
-                return Ok(());
+                return Ok(gone);
             }
-            self.move_page(from, into, page).await?;
+            self.move_page(from, into, page, &mut gone).await?;
         }
     }
 
@@ -58,6 +63,7 @@ impl Tx {
         from: SubjectId,
         into: SubjectId,
         page: Vec<row::Model>,
+        gone: &mut HashMap<ItemId, ItemId>,
     ) -> Result<(), StoreError> {
         let mut arriving = BTreeMap::new();
         for row in &page {
@@ -72,9 +78,11 @@ impl Tx {
             match known.get(&identity) {
                 Some(held) if held.last_word.outlasts(arrives) => {
                     let state = ItemState::try_from(StateRow::from(row))?;
+                    gone.insert(state.item_id, held.item_id);
                     history.push((into, state, ItemChange::Merged));
                 }
                 held => {
+                    gone.extend(held.map(|held| (held.item_id, ItemId(row.item_id))));
                     yielding.extend(held.copied());
                     rows.push(self.seal_again(from, &identity, row).await?);
                 }

@@ -4,8 +4,9 @@ use registry::proto::v1::{
     audit_service_client::AuditServiceClient, collection_service_client::CollectionServiceClient,
     consent_service_client::ConsentServiceClient,
     disclosure_service_client::DisclosureServiceClient, event_service_client::EventServiceClient,
-    policy_service_client::PolicyServiceClient, purpose_service_client::PurposeServiceClient,
-    record_service_client::RecordServiceClient, subject_service_client::SubjectServiceClient,
+    hold_service_client::HoldServiceClient, policy_service_client::PolicyServiceClient,
+    purpose_service_client::PurposeServiceClient, record_service_client::RecordServiceClient,
+    subject_service_client::SubjectServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -42,6 +43,7 @@ pub struct Clients {
     pub record: RecordServiceClient<Way>,
     pub subject: SubjectServiceClient<Way>,
     pub disclosure: DisclosureServiceClient<Way>,
+    pub hold: HoldServiceClient<Way>,
     pub event: EventServiceClient<Way>,
     pub audit: AuditServiceClient<Way>,
 }
@@ -62,6 +64,7 @@ impl Clients {
             record: RecordServiceClient::new(way()),
             subject: SubjectServiceClient::new(way()),
             disclosure: DisclosureServiceClient::new(way()),
+            hold: HoldServiceClient::new(way()),
             event: EventServiceClient::new(way()),
             audit: AuditServiceClient::new(way()),
         }
