@@ -1,6 +1,8 @@
 //! Merging: everything of one subject moves to another, and the old id leads to the new one. Of two
 //! answers the denial wins.
 
+use std::collections::HashMap;
+
 use super::error::Error;
 use crate::{
     domain::{
@@ -10,8 +12,9 @@ use crate::{
             merge::{InheritedDenial, merge_denials},
         },
         event::{Event, EventKind},
-        id::{ConsentId, SubjectId},
+        id::{ConsentId, ItemId, SubjectId},
         journal::JournalKind,
+        name::Source,
         policy::history::PolicyHistory,
     },
     store::Tx,
@@ -40,33 +43,67 @@ pub(super) async fn merge_subject(
     from: SubjectId,
     into: SubjectId,
 ) -> Result<Event, Error> {
+    let (event, inherited) = merge_unjournaled(tx, policies, &caller.service, from, into).await?;
+    let mut journal = vec![(into, JournalKind::SubjectsMerged { merged: from })];
+    journal.extend(JournalKind::denials(&inherited));
+    tx.append_journal(journal).await?;
+    Ok(event)
+}
+
+/// As [`merge_subject`], for what the journal knows already. Where the key of `from` is destroyed,
+/// what it sealed is gone, and the rest moves. Returns the denials that `into` inherited as well.
+pub(super) async fn merge_unjournaled(
+    tx: &mut Tx,
+    policies: &PolicyHistory,
+    by: &Source,
+    from: SubjectId,
+    into: SubjectId,
+) -> Result<(Event, Vec<ConsentRecord>), Error> {
     tx.prepare_keys(&[from, into]).await?;
     let mut facts = tx.list_consent_facts(&[from, into]).await?;
     let theirs = facts.remove(&from).unwrap_or_default();
     let ours = facts.remove(&into).unwrap_or_default();
-    move_everything(tx, from, into).await?;
-    let inherited = inherit_denials(tx, policies, caller, into, (&ours, &theirs)).await?;
-    let mut journal = vec![(into, JournalKind::SubjectsMerged { merged: from })];
-    journal.extend(JournalKind::denials(&inherited));
-    tx.append_journal(journal).await?;
+    let gone = if tx.has_key(from).await? {
+        tx.intend_key_destruction(from).await?;
+        move_sealed(tx, from, into).await?
+    } else {
+        tx.move_without_key(from, into).await?;
+        HashMap::new()
+    };
+    move_the_rest(tx, from, into, &gone).await?;
+    let inherited = inherit_denials(tx, policies, by, into, (&ours, &theirs)).await?;
     tx.redirect_subject(from, into).await?;
-    tx.intend_key_destruction(from).await?;
-    Ok(Event {
+    let event = Event {
         merged_subject_id: Some(from),
         ..Event::new(EventKind::SubjectsMerged, Some(into))
-    })
+    };
+    Ok((event, inherited))
 }
 
-async fn move_everything(tx: &mut Tx, from: SubjectId, into: SubjectId) -> Result<(), Error> {
+/// What is sealed under the key of `from`. Returns which item went up in which.
+async fn move_sealed(
+    tx: &mut Tx,
+    from: SubjectId,
+    into: SubjectId,
+) -> Result<HashMap<ItemId, ItemId>, Error> {
     tx.move_identifiers(from, into).await?;
-    tx.move_memberships(from, into).await?;
     let gone = tx.move_items(from, into).await?;
-    tx.move_activity(from, into).await?;
     tx.move_consents(from, into).await?;
+    tx.move_disclosures(from, into).await?;
+    Ok(gone)
+}
+
+async fn move_the_rest(
+    tx: &mut Tx,
+    from: SubjectId,
+    into: SubjectId,
+    gone: &HashMap<ItemId, ItemId>,
+) -> Result<(), Error> {
+    tx.move_memberships(from, into).await?;
+    tx.move_activity(from, into).await?;
     tx.move_objections(from, into).await?;
     tx.move_restrictions(from, into).await?;
-    tx.move_holds(from, into, &gone).await?;
-    tx.move_disclosures(from, into).await?;
+    tx.move_holds(from, into, gone).await?;
     tx.move_withdrawal_tokens(from, into).await?;
     Ok(())
 }
@@ -76,7 +113,7 @@ async fn move_everything(tx: &mut Tx, from: SubjectId, into: SubjectId) -> Resul
 async fn inherit_denials(
     tx: &mut Tx,
     policies: &PolicyHistory,
-    caller: &Caller,
+    by: &Source,
     into: SubjectId,
     (ours, theirs): (&[ConsentFact], &[ConsentFact]),
 ) -> Result<Vec<ConsentRecord>, Error> {
@@ -97,7 +134,7 @@ async fn inherit_denials(
             processors,
             occurred_at,
             recorded_at: tx.now(),
-            recorded_by: caller.service.clone(),
+            recorded_by: by.clone(),
             ..denied
         });
     }

@@ -17,6 +17,7 @@ pub mod purpose;
 pub mod record;
 pub mod registry;
 mod resolve;
+pub mod restore;
 #[cfg(test)]
 pub(crate) mod scene;
 pub mod subject;

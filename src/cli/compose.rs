@@ -115,7 +115,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     lifecycle.spawn("jwks", verifier.jwks().keep_fresh(lifecycle.soft()));
     let registry = Registry::new(Arc::new(store), clock.clone(), lifecycle.soft());
     // Before anybody is answered.
-    registry.open_journal().await.context("the journal")?;
+    registry.restore().await.context("the journal")?;
     workers::start(&lifecycle, &registry);
     let options = ServerOptions::read(&config.server)?;
     let address = config.server.listen;

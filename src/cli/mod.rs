@@ -27,6 +27,7 @@ mod policy;
 mod records;
 mod register;
 mod report;
+mod restore;
 mod serve;
 mod subject;
 mod token;
@@ -81,6 +82,8 @@ enum Command {
     Audit(audit::Args),
     /// The record of processing activities (Art. 30).
     Report(report::Args),
+    /// After a backup was restored: what the journal has and the database lacks.
+    Restore(restore::Args),
     /// Change the key-encryption keys.
     Keys(keys::Args),
     /// Check a configuration.
@@ -148,6 +151,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Watch(args) => watch::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Report(args) => report::run(args).await,
+        Command::Restore(args) => restore::run(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::Config(command) => config::run(&command),
         Command::Doctor(args) => doctor::run(args).await,

@@ -177,6 +177,22 @@ pub struct HashedIdentifier {
 pub struct KeyedHash(pub Vec<u8>);
 
 impl JournalKind {
+    /// The kind's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ConsentDenied(_) => "CONSENT_DENIED",
+            Self::Objected { .. } => "OBJECTED",
+            Self::ObjectionDecided { .. } => "OBJECTION_DECIDED",
+            Self::Restricted { .. } => "RESTRICTED",
+            Self::RestrictionLifted { .. } => "RESTRICTION_LIFTED",
+            Self::ItemsDeleted { .. } => "ITEMS_DELETED",
+            Self::Erased(_) => "ERASED",
+            Self::CategoryEnded { .. } => "CATEGORY_ENDED",
+            Self::IdentifiersUnlinked { .. } => "IDENTIFIERS_UNLINKED",
+            Self::SubjectsMerged { .. } => "SUBJECTS_MERGED",
+        }
+    }
+
     /// Items that were deleted at `deleted_at`.
     pub fn deleted(items: &[ItemState], deleted_at: Timestamp) -> Self {
         let items = items.iter().map(|state| DeletedItem {
@@ -384,6 +400,8 @@ mod tests {
                 what,
             };
             let text = serde_json::to_string(&entry).unwrap();
+            let named = format!("\"kind\":\"{}\"", entry.what.name());
+            assert!(text.contains(&named), "{text}");
             assert_eq!(
                 serde_json::from_str::<JournalEntry>(&text).unwrap(),
                 entry,

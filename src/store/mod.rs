@@ -30,6 +30,7 @@ pub mod key_destruction;
 pub mod membership;
 pub mod objection;
 pub mod policy;
+pub mod restore;
 pub mod restriction;
 pub mod state;
 pub mod subject;

@@ -240,6 +240,25 @@ impl Vault {
         Ok(ids.into_iter().map(SubjectId).collect())
     }
 
+    /// Whose keys are destroyed, behind `after`, in order.
+    pub(super) async fn list_destroyed(
+        &self,
+        after: Uuid,
+        limit: u64,
+    ) -> Result<Vec<SubjectId>, StoreError> {
+        let ids: Vec<Uuid> = row::Entity::find()
+            .select_only()
+            .column(row::Column::SubjectId)
+            .filter(row::Column::Wrapped.is_null())
+            .filter(row::Column::SubjectId.gt(after))
+            .order_by_asc(row::Column::SubjectId)
+            .limit(limit)
+            .into_tuple()
+            .all(&self.pool)
+            .await?;
+        Ok(ids.into_iter().map(SubjectId).collect())
+    }
+
     /// Removes keys that no subject needs.
     pub(super) async fn remove(&self, subjects: &[SubjectId]) -> Result<u64, StoreError> {
         let deleted = row::Entity::delete_many()

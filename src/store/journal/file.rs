@@ -8,9 +8,9 @@
 //! that is unreadable is damage, and nobody goes on.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -86,7 +86,7 @@ impl FileSink {
         let (path, shared) = (self.path.clone(), self.writer.clone());
         blocking(move || {
             let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut writer = match shared.take() {
+            let mut writer = match shared.take().filter(|writer| writer.is_current(&path)) {
                 Some(writer) => writer,
                 None => Writer::open(&path)?,
             };
@@ -132,6 +132,14 @@ impl Writer {
         let mended = writer.mend(path);
         mended.map_err(|error| failed(path, &error))?;
         Ok(writer)
+    }
+
+    /// Whether the path still leads to this very file, and nobody else has changed its length.
+    fn is_current(&self, path: &Path) -> bool {
+        let (Ok(ours), Ok(there)) = (self.file.metadata(), fs::metadata(path)) else {
+            return false;
+        };
+        (ours.dev(), ours.ino(), self.durable) == (there.dev(), there.ino(), there.len())
     }
 
     /// Cuts off what a crash left, and makes sure that the rest, and the file itself, are on the disk.

@@ -137,6 +137,19 @@ async fn damage_before_a_later_append_is_refused_with_its_place_and_nothing_is_c
 }
 
 #[tokio::test]
+async fn a_file_that_was_taken_away_or_cut_while_it_was_open_is_opened_anew() {
+    let place = Place::new();
+    let sink = place.sink();
+    sink.append(&[entry(1)]).await.unwrap();
+    fs::rename(place.path(), place.dir.path().join("elsewhere")).unwrap();
+    sink.append(&[entry(2)]).await.unwrap();
+    assert_eq!(numbers(&sink).await, [2]);
+    fs::write(place.path(), "").unwrap();
+    sink.append(&[entry(3)]).await.unwrap();
+    assert_eq!(numbers(&sink).await, [3]);
+}
+
+#[tokio::test]
 async fn while_one_process_writes_another_is_refused_and_may_read() {
     let place = Place::new();
     let first = place.sink();
