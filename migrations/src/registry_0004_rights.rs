@@ -48,6 +48,8 @@ const UP: &[&str] = &[
     "CREATE INDEX tasks_by_request ON tasks (subject_request_id)",
     "CREATE INDEX tasks_due_of_processor ON tasks (processor, not_before) WHERE completed_at IS NULL",
     "CREATE INDEX tasks_due_of_holder ON tasks (holder, not_before) WHERE completed_at IS NULL",
+    "CREATE INDEX tasks_open ON tasks (state, not_before) WHERE completed_at IS NULL",
+    "CREATE INDEX tasks_by_age ON tasks (created_at, task_id)",
     "CREATE TABLE exports (
         export_id {uuid} NOT NULL PRIMARY KEY,
         subject_request_id {uuid} NOT NULL,
@@ -103,6 +105,7 @@ const UP: &[&str] = &[
     "ALTER TABLE items ADD COLUMN retained_for text",
     "ALTER TABLE items ADD COLUMN retained_by {uuid}",
     "ALTER TABLE items ADD COLUMN sealed_under {uuid}",
+    "CREATE INDEX items_by_key ON items (sealed_under) WHERE sealed_under IS NOT NULL",
     "CREATE INDEX items_retained ON items (subject_id, item_id) WHERE retained_for IS NOT NULL",
     // What an erasure did, for its certificate. No personal data.
     "CREATE TABLE erasures (
@@ -145,6 +148,7 @@ const DOWN: &[&str] = &[
     "DROP TABLE suppressions",
     "DROP TABLE erasures",
     "DROP INDEX items_retained",
+    "DROP INDEX items_by_key",
     "ALTER TABLE items DROP COLUMN sealed_under",
     "ALTER TABLE items DROP COLUMN retained_by",
     "ALTER TABLE items DROP COLUMN retained_for",

@@ -105,6 +105,7 @@ async fn move_the_rest(
     tx.move_restrictions(from, into).await?;
     tx.move_holds(from, into, gone).await?;
     tx.move_withdrawal_tokens(from, into).await?;
+    tx.move_tasks(from, into).await?;
     Ok(())
 }
 

@@ -21,6 +21,7 @@ pub mod restore;
 #[cfg(test)]
 pub(crate) mod scene;
 pub mod subject;
+pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod upkeep;

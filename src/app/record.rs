@@ -11,6 +11,7 @@ use super::{
     hold::refuse_held,
     registry::{AHEAD_MAX, Call, Change, Registry, Written, in_force},
     resolve::{resolve, resolve_locked},
+    task::{Inform, inform_recipients},
 };
 use crate::{
     domain::{
@@ -25,6 +26,7 @@ use crate::{
         policy::history::PolicyHistory,
         revision::Revision,
         subject_ref::SubjectRef,
+        task::{TaskCause, TaskKind},
     },
     store::{Session, Tx},
 };
@@ -145,7 +147,7 @@ impl Registry {
         Ok(view.snapshot.read_items(fetched.subject, &lawful).await?)
     }
 
-    /// Replaces the content of an item (Art. 16).
+    /// Replaces the content of an item (Art. 16). Whoever has it gets a task to do the same (Art. 19).
     pub async fn correct_record(
         &self,
         call: Call,
@@ -159,7 +161,8 @@ impl Registry {
         .await
     }
 
-    /// Deletes items: content is gone when this returns, a tombstone stays.
+    /// Deletes items: content is gone when this returns, a tombstone stays. Whoever has them gets a task
+    /// to do the same (Art. 19).
     pub async fn delete_records(
         &self,
         call: Call,
@@ -241,18 +244,33 @@ async fn correct_item(
         // A correction made now never loses to a collection a little ahead of the clock.
         None => tx.now().max(held.collected_at),
     };
+    let inform = Inform {
+        right_values: [(correct.item_id, correct.content.clone())].into(),
+        ..Inform::new(
+            subject,
+            TaskKind::Rectify,
+            TaskCause::Correction,
+            vec![held],
+        )
+    };
+    let informed = inform_recipients(tx, policies, inform).await?;
     let item = tx
         .correct_item(subject, correct.item_id, &correct.content, corrected_at)
         .await?
         .ok_or(Error::NotFound(Missing::Item))?;
     let items = std::slice::from_ref(&item);
     let event = changed(tx, EventKind::ItemCorrected, subject, items).await?;
-    let audit = audit(subject, items);
+    let audit = AuditDetail {
+        task_ids: informed.task_ids,
+        ..audit(subject, items)
+    };
     let corrected = Corrected {
         subject_id: subject,
         item,
     };
-    Ok(Change::new(corrected, audit).event(event))
+    let mut change = Change::new(corrected, audit).event(event);
+    change.events.extend(informed.events);
+    Ok(change)
 }
 
 async fn delete_items(
@@ -264,16 +282,21 @@ async fn delete_items(
     let subject = lock(tx, policies, &delete.subject).await?;
     let doomed = doomed_items(tx, caller, subject, delete).await?;
     let ids: Vec<_> = doomed.iter().map(|state| state.item_id).collect();
-    let audit = audit(subject, &doomed);
+    let mut audit = audit(subject, &doomed);
     if doomed.is_empty() {
         return Ok(Change::new(ids, audit));
     }
     let event = changed(tx, EventKind::ItemsDeleted, subject, &doomed).await?;
-    tx.delete_items(subject, &ids).await?;
     let deleted = JournalKind::deleted(&doomed, tx.now());
-    Ok(Change::new(ids, audit)
+    let inform = Inform::new(subject, TaskKind::Erase, TaskCause::Deletion, doomed);
+    let informed = inform_recipients(tx, policies, inform).await?;
+    tx.delete_items(subject, &ids).await?;
+    audit.task_ids = informed.task_ids;
+    let mut change = Change::new(ids, audit)
         .event(event)
-        .journal(subject, deleted))
+        .journal(subject, deleted);
+    change.events.extend(informed.events);
+    Ok(change)
 }
 
 /// The live items that a deletion names: all of the ids, and whatever there is of the categories.

@@ -21,4 +21,5 @@ pub mod retention;
 pub mod revision;
 pub mod subject;
 pub mod subject_ref;
+pub mod task;
 pub mod violation;

@@ -131,6 +131,42 @@ impl Session {
             .collect()
     }
 
+    /// The disclosures that one of these items went with, without the other items.
+    pub async fn list_disclosures_of(
+        &self,
+        subject: SubjectId,
+        items: &[ItemId],
+    ) -> Result<Vec<Disclosure>, StoreError> {
+        let mut with = Items::new();
+        for items in items.chunks(KEYS_MAX) {
+            let rows = item_row::Entity::find()
+                .filter(item_row::Column::SubjectId.eq(subject.0))
+                .filter(item_row::Column::ItemId.is_in(items.iter().map(|id| id.0)))
+                .order_by_asc(item_row::Column::ItemId)
+                .all(self.connection()?)
+                .await?;
+            for row in rows {
+                let (disclosure_id, item) = disclosed_item(row)?;
+                with.entry(disclosure_id).or_default().push(item);
+            }
+        }
+        let mut ids: Vec<_> = with.keys().copied().collect();
+        ids.sort_unstable();
+        let mut disclosures = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(KEYS_MAX) {
+            let rows = row::Entity::find()
+                .filter(row::Column::SubjectId.eq(subject.0))
+                .filter(row::Column::DisclosureId.is_in(ids.iter().map(|id| id.0)))
+                .order_by_asc(row::Column::DisclosureId)
+                .all(self.connection()?)
+                .await?;
+            for row in rows {
+                disclosures.push(self.disclosure(row, &mut with).await?);
+            }
+        }
+        Ok(disclosures)
+    }
+
     async fn disclosed_items(
         &self,
         subject: SubjectId,

@@ -23,9 +23,9 @@ pub enum StoreError {
         /// Why, without the value.
         reason: String,
     },
-    /// A subject's key is not there: it was destroyed, or lost.
-    #[error("the key of subject {0} is not there")]
-    KeyMissing(crate::domain::id::SubjectId),
+    /// The key of a subject, task, package or retained item is not there: it was destroyed, or lost.
+    #[error("the key of {0} is not there")]
+    KeyMissing(uuid::Uuid),
     /// Sealing or opening failed.
     #[error("sealing: {0}")]
     Crypto(String),

@@ -2,11 +2,13 @@
 //! it, and again after a crash, until done.
 
 use jiff::Timestamp;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::OnConflict,
+};
 use uuid::Uuid;
 
 use super::{Store, error::StoreError, session::Tx};
-use crate::domain::id::SubjectId;
 
 /// Keys destroyed in one step.
 const STEP: u64 = 1_000;
@@ -30,20 +32,29 @@ mod row {
 }
 
 impl Tx {
-    /// Decides that a subject's key is to be destroyed once this is committed.
-    pub async fn intend_key_destruction(&mut self, subject: SubjectId) -> Result<(), StoreError> {
+    /// Decides that the key of a subject, task, package or retained item is to be destroyed once this
+    /// is committed. Whoever cannot wait for the upkeep calls [`Store::complete_key_destructions`] right
+    /// after the commit.
+    pub async fn intend_key_destruction(
+        &mut self,
+        owner: impl Into<Uuid>,
+    ) -> Result<(), StoreError> {
         let row = row::ActiveModel {
-            subject_id: Set(subject.0),
+            subject_id: Set(owner.into()),
             intended_at: Set(self.now().as_microsecond()),
             completed_at: Set(None),
         };
-        self.insert_rows(vec![row]).await
+        // Decided twice is decided once.
+        let known = OnConflict::column(row::Column::SubjectId)
+            .update_column(row::Column::SubjectId)
+            .to_owned();
+        self.put_rows(vec![row], &known).await
     }
 
-    async fn mark_destroyed(&mut self, subjects: &[SubjectId]) -> Result<(), StoreError> {
+    async fn mark_destroyed(&mut self, owners: &[Uuid]) -> Result<(), StoreError> {
         row::Entity::update_many()
             .col_expr(row::Column::CompletedAt, self.now().as_microsecond().into())
-            .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+            .filter(row::Column::SubjectId.is_in(owners.iter().copied()))
             .exec(self.connection()?)
             .await?;
         Ok(())
@@ -70,7 +81,7 @@ impl Store {
         }
     }
 
-    async fn intended_destructions(&self, now: Timestamp) -> Result<Vec<SubjectId>, StoreError> {
+    async fn intended_destructions(&self, now: Timestamp) -> Result<Vec<Uuid>, StoreError> {
         let snapshot = self.snapshot(now).await?;
         let ids: Vec<Uuid> = row::Entity::find()
             .select_only()
@@ -82,6 +93,6 @@ impl Store {
             .all(snapshot.connection()?)
             .await?;
         snapshot.close().await?;
-        Ok(ids.into_iter().map(SubjectId).collect())
+        Ok(ids)
     }
 }

@@ -1,20 +1,32 @@
-//! Keys that were made durable for subjects that never came to be: found and removed.
+//! Keys that were made durable for what never came to be: found and removed. A key is needed while a
+//! subject, a task, a package or a retained item names it.
 
 use std::{collections::HashSet, sync::atomic::Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use sea_orm::{
+    ConnectionTrait,
+    sea_query::{Expr, ExprTrait, Query},
+};
 use uuid::Uuid;
 
-use super::{Store, error::StoreError, vault::ORPHAN_AGE};
+use super::{Store, error::StoreError, session::Session, vault::ORPHAN_AGE};
+use crate::domain::id::SubjectId;
 
 /// How far back a sweep looks, but for a process's first one, which looks at every key. Sweeps run
 /// many times within it.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// What has a key of its own, beside the subjects: the table, and the column that names the key.
+const OWNERS: &[(&str, &str)] = &[
+    ("tasks", "task_id"),
+    ("exports", "export_id"),
+    ("items", "sealed_under"),
+];
 /// Keys looked at in one step.
 const STEP: u64 = 1_000;
 
 impl Store {
-    /// Removes keys older than [`ORPHAN_AGE`] that no subject needs. Returns how many. Their age is
+    /// Removes keys older than [`ORPHAN_AGE`] that nobody needs. Returns how many. Their age is
     /// by the database's clock, as their making was: a replica whose clock is ahead must not take
     /// the key of a subject that is just being made.
     pub async fn sweep_orphan_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -34,13 +46,9 @@ impl Store {
                 self.has_swept.store(true, Ordering::Relaxed);
                 return Ok(removed);
             };
-            after = last.0;
+            after = *last;
             let snapshot = self.snapshot(now).await?;
-            let needed: HashSet<_> = snapshot
-                .list_existing(&candidates)
-                .await?
-                .into_iter()
-                .collect();
+            let needed = snapshot.needed_keys(&candidates).await?;
             snapshot.close().await?;
             let orphans: Vec<_> = candidates
                 .into_iter()
@@ -56,6 +64,26 @@ impl Store {
     /// many; 0: nothing is left.
     pub async fn rewrap_keys(&self) -> Result<u64, StoreError> {
         self.vault.rewrap(STEP).await
+    }
+}
+
+impl Session {
+    /// Those of `owners` that have a row, or that a row names as its key.
+    async fn needed_keys(&self, owners: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+        let subjects: Vec<_> = owners.iter().copied().map(SubjectId).collect();
+        let subjects = self.list_existing(&subjects).await?;
+        let mut needed: HashSet<_> = subjects.into_iter().map(Uuid::from).collect();
+        for (table, column) in OWNERS {
+            let named = Query::select()
+                .column(*column)
+                .from(*table)
+                .and_where(Expr::col(*column).is_in(owners.iter().copied()))
+                .take();
+            for row in self.connection()?.query_all(&named).await? {
+                needed.insert(row.try_get_by_index(0)?);
+            }
+        }
+        Ok(needed)
     }
 }
 

@@ -13,9 +13,10 @@ use std::{
 use jiff::Timestamp;
 use sea_orm::DatabaseTransaction;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::{dialect::Dialect, error::StoreError, vault::Vault};
-use crate::{crypto::seal::SubjectKey, domain::id::SubjectId};
+use crate::crypto::seal::SubjectKey;
 
 /// A planned failure of the n-th database call (statements, commits, calls to the key store), for tests that ask what is left behind.
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ pub struct Session {
     pub(super) vault: Arc<Vault>,
     pub(super) faults: Faults,
     /// Keys read so far; a session is short, and so is their life in memory.
-    pub(super) keys: Mutex<HashMap<SubjectId, Arc<SubjectKey>>>,
+    pub(super) keys: Mutex<HashMap<Uuid, Arc<SubjectKey>>>,
     /// Whether the journal must have everything pending before the answer.
     pub(super) owes_journal: AtomicBool,
     now: Timestamp,

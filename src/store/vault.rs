@@ -1,5 +1,11 @@
-//! The vault: subjects' keys, in a database of their own, and everything done with keys. A key is
-//! durable before the data that needs it commits; one that nobody came to need is swept.
+//! The vault: the keys, in a database of their own, and everything done with them. A key is durable
+//! before the data that needs it commits; one that nobody came to need is swept.
+//!
+//! Every key has an owner, named by a UUID. Most owners are subjects. What has to outlive its subject's
+//! key, or to go before it, has a key of its own: a task, a package, an item that the law keeps after an
+//! erasure. [`Tx::new_key_id`] hands out an id whose key is durable; [`At::under`] seals and opens under
+//! it; [`Tx::intend_key_destruction`](super::key_destruction) ends it; and what names such an id in its
+//! row keeps the key from being swept as an orphan (`orphan.rs` knows the tables).
 
 use std::sync::Arc;
 
@@ -69,7 +75,7 @@ pub struct Secrets {
 }
 
 struct Reserved {
-    subject_id: SubjectId,
+    owner: Uuid,
     key: Arc<SubjectKey>,
     made_at: Timestamp,
 }
@@ -128,8 +134,8 @@ impl Vault {
         &self.secrets.key_ring
     }
 
-    /// A subject id and its key, durable.
-    async fn take(&self, now: Timestamp) -> Result<(SubjectId, Arc<SubjectKey>), StoreError> {
+    /// An id and its key, durable.
+    async fn take(&self, now: Timestamp) -> Result<(Uuid, Arc<SubjectKey>), StoreError> {
         let mut reserve = self.reserve.lock().await;
         let oldest = now.checked_sub(RESERVE_AGE_MAX).unwrap_or(Timestamp::MIN);
         reserve.retain(|reserved| reserved.made_at > oldest);
@@ -139,27 +145,31 @@ impl Vault {
         let Some(taken) = reserve.pop() else {
             return Err(StoreError::Internal("no key could be reserved".into()));
         };
-        Ok((taken.subject_id, taken.key))
+        Ok((taken.owner, taken.key))
     }
 
     async fn make(&self, now: Timestamp) -> Result<Vec<Reserved>, StoreError> {
         let mut made = Vec::with_capacity(RESERVE);
         let mut rows = Vec::with_capacity(RESERVE);
         for _ in 0..RESERVE {
-            let subject_id = SubjectId(self.new_id(now));
+            let owner = self.new_id(now);
             let key = SubjectKey::generate(&*self.secrets.entropy).map_err(sealing)?;
             let wrapped = key
-                .wrap(&self.secrets.key_ring, subject_id, &*self.secrets.entropy)
+                .wrap(
+                    &self.secrets.key_ring,
+                    SubjectId(owner),
+                    &*self.secrets.entropy,
+                )
                 .map_err(sealing)?;
             rows.push(row::ActiveModel {
-                subject_id: Set(subject_id.0),
+                subject_id: Set(owner),
                 kek_id: Set(wrapped.kek_id.as_str().to_owned()),
                 wrapped: Set(Some(wrapped.bytes)),
                 created_at: Set(now.as_microsecond()),
                 destroyed_at: Set(None),
             });
             made.push(Reserved {
-                subject_id,
+                owner,
                 key: Arc::new(key),
                 made_at: now,
             });
@@ -172,72 +182,65 @@ impl Vault {
         Ok(made)
     }
 
-    async fn find(&self, subject: SubjectId) -> Result<Arc<SubjectKey>, StoreError> {
-        let row = row::Entity::find_by_id(subject.0).one(&self.pool).await?;
+    async fn find(&self, owner: Uuid) -> Result<Arc<SubjectKey>, StoreError> {
+        let row = row::Entity::find_by_id(owner).one(&self.pool).await?;
         let Some(row::Model {
             kek_id,
             wrapped: Some(bytes),
             ..
         }) = row
         else {
-            return Err(StoreError::KeyMissing(subject));
+            return Err(StoreError::KeyMissing(owner));
         };
-        Ok(Arc::new(self.unwrap(subject, &kek_id, bytes)?))
+        Ok(Arc::new(self.unwrap(owner, &kek_id, bytes)?))
     }
 
-    async fn find_many(
-        &self,
-        subjects: &[SubjectId],
-    ) -> Result<Vec<(SubjectId, Arc<SubjectKey>)>, StoreError> {
-        let mut keys = Vec::with_capacity(subjects.len());
-        for subjects in subjects.chunks(KEYS_MAX) {
+    async fn find_many(&self, owners: &[Uuid]) -> Result<Vec<(Uuid, Arc<SubjectKey>)>, StoreError> {
+        let mut keys = Vec::with_capacity(owners.len());
+        for owners in owners.chunks(KEYS_MAX) {
             let rows = row::Entity::find()
-                .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+                .filter(row::Column::SubjectId.is_in(owners.iter().copied()))
                 .all(&self.pool)
                 .await?;
             for row in rows {
-                let subject = SubjectId(row.subject_id);
+                let owner = row.subject_id;
                 if let Some(bytes) = row.wrapped {
-                    keys.push((subject, Arc::new(self.unwrap(subject, &row.kek_id, bytes)?)));
+                    keys.push((owner, Arc::new(self.unwrap(owner, &row.kek_id, bytes)?)));
                 }
             }
         }
         Ok(keys)
     }
 
-    fn unwrap(
-        &self,
-        subject: SubjectId,
-        kek_id: &str,
-        bytes: Vec<u8>,
-    ) -> Result<SubjectKey, StoreError> {
+    fn unwrap(&self, owner: Uuid, kek_id: &str, bytes: Vec<u8>) -> Result<SubjectKey, StoreError> {
         let kek_id: KeyId = kek_id.parse().map_err(sealing)?;
         SubjectKey::unwrap(
             &self.secrets.key_ring,
-            subject,
+            SubjectId(owner),
             &WrappedKey { kek_id, bytes },
         )
         .map_err(sealing)
     }
 
-    /// Keys made before `before` of subjects after `after`, in order: candidates for the sweep.
+    /// Owners after `after` of keys made before `before`, in order: candidates for the sweep. What is
+    /// destroyed is none: its row is the proof.
     pub(super) async fn list_made_before(
         &self,
         before: Timestamp,
         after: Uuid,
         limit: u64,
-    ) -> Result<Vec<SubjectId>, StoreError> {
-        let ids: Vec<Uuid> = row::Entity::find()
+    ) -> Result<Vec<Uuid>, StoreError> {
+        Ok(row::Entity::find()
             .select_only()
             .column(row::Column::SubjectId)
             .filter(row::Column::CreatedAt.lt(before.as_microsecond()))
+            .filter(row::Column::Wrapped.is_not_null())
             .filter(row::Column::SubjectId.gt(after))
             .order_by_asc(row::Column::SubjectId)
             .limit(limit)
             .into_tuple()
             .all(&self.pool)
-            .await?;
-        Ok(ids.into_iter().map(SubjectId).collect())
+            .await?)
     }
 
     /// Whose keys are destroyed, behind `after`, in order.
@@ -259,10 +262,11 @@ impl Vault {
         Ok(ids.into_iter().map(SubjectId).collect())
     }
 
-    /// Removes keys that no subject needs.
-    pub(super) async fn remove(&self, subjects: &[SubjectId]) -> Result<u64, StoreError> {
+    /// Removes keys that nobody needs. One that was destroyed meanwhile leaves its proof.
+    pub(super) async fn remove(&self, owners: &[Uuid]) -> Result<u64, StoreError> {
         let deleted = row::Entity::delete_many()
-            .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+            .filter(row::Column::SubjectId.is_in(owners.iter().copied()))
+            .filter(row::Column::Wrapped.is_not_null())
             .exec(&self.pool)
             .await?;
         Ok(deleted.rows_affected)
@@ -270,15 +274,11 @@ impl Vault {
 
     /// Destroys keys: what they sealed opens no more, in no backup either. A row without a key stays
     /// as the proof that there was one.
-    pub(super) async fn destroy(
-        &self,
-        subjects: &[SubjectId],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn destroy(&self, owners: &[Uuid], now: Timestamp) -> Result<(), StoreError> {
         row::Entity::update_many()
             .col_expr(row::Column::Wrapped, Expr::value(Option::<Vec<u8>>::None))
             .col_expr(row::Column::DestroyedAt, now.as_microsecond().into())
-            .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+            .filter(row::Column::SubjectId.is_in(owners.iter().copied()))
             .filter(row::Column::Wrapped.is_not_null())
             .exec(&self.pool)
             .await?;
@@ -309,10 +309,10 @@ impl Vault {
             ..
         } = row;
         let Some(bytes) = wrapped else { return Ok(()) };
-        let subject = SubjectId(subject_id);
-        let key = self.unwrap(subject, &kek_id, bytes)?;
+        let key = self.unwrap(subject_id, &kek_id, bytes)?;
+        let owner = SubjectId(subject_id);
         let new = key
-            .wrap(&self.secrets.key_ring, subject, &*self.secrets.entropy)
+            .wrap(&self.secrets.key_ring, owner, &*self.secrets.entropy)
             .map_err(sealing)?;
         row::Entity::update_many()
             .col_expr(row::Column::KekId, new.kek_id.as_str().into())
@@ -351,12 +351,41 @@ fn sealing(error: impl std::fmt::Display) -> StoreError {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At {
     pub table: &'static str,
+    /// Whose value it is; the owner of a key of its own where the value is no subject's.
     pub subject: SubjectId,
     pub row: Uuid,
     pub column: &'static str,
 }
 
+/// A place, and the key that a value is sealed under there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Under {
+    at: At,
+    owner: Uuid,
+}
+
 impl At {
+    /// The place of a value that has a key of its own and is bound to no subject: it stays readable
+    /// when the subject is merged or erased.
+    pub(super) fn of_owner(
+        owner: Uuid,
+        table: &'static str,
+        row: Uuid,
+        column: &'static str,
+    ) -> Self {
+        Self {
+            table,
+            subject: SubjectId(owner),
+            row,
+            column,
+        }
+    }
+
+    /// The same place, under the key of `owner` instead of the subject's.
+    pub(super) fn under(self, owner: Uuid) -> Under {
+        Under { at: self, owner }
+    }
+
     fn place(self) -> Place {
         Place {
             table: self.table,
@@ -367,25 +396,34 @@ impl At {
     }
 }
 
+impl From<At> for Under {
+    fn from(at: At) -> Self {
+        at.under(at.subject.0)
+    }
+}
+
 impl Session {
-    /// The subject's key, read once per session.
-    async fn key(&self, subject: SubjectId) -> Result<Arc<SubjectKey>, StoreError> {
+    /// The key of an owner, read once per session.
+    async fn key(&self, owner: Uuid) -> Result<Arc<SubjectKey>, StoreError> {
         let mut keys = self.keys.lock().await;
-        if let Some(key) = keys.get(&subject) {
+        if let Some(key) = keys.get(&owner) {
             return Ok(key.clone());
         }
         self.faults.step()?;
-        let key = self.vault.find(subject).await?;
-        keys.insert(subject, key.clone());
+        let key = self.vault.find(owner).await?;
+        keys.insert(owner, key.clone());
         Ok(key)
     }
 
-    /// Reads the keys of subjects that are about to be worked with, all at once. One that is missing
-    /// is missed only where it is needed.
-    pub async fn prepare_keys(&self, subjects: &[SubjectId]) -> Result<(), StoreError> {
+    /// Reads the keys of owners that are about to be worked with, all at once. One that is missing is
+    /// missed only where it is needed.
+    pub async fn prepare_keys<O: Into<Uuid> + Copy + Sync>(
+        &self,
+        owners: &[O],
+    ) -> Result<(), StoreError> {
         let mut keys = self.keys.lock().await;
-        let mut wanted = subjects.to_vec();
-        wanted.retain(|subject| !keys.contains_key(subject));
+        let mut wanted: Vec<Uuid> = owners.iter().map(|owner| (*owner).into()).collect();
+        wanted.retain(|owner| !keys.contains_key(owner));
         if !wanted.is_empty() {
             self.faults.step()?;
             keys.extend(self.vault.find_many(&wanted).await?);
@@ -393,19 +431,25 @@ impl Session {
         Ok(())
     }
 
-    /// Seals a value for its place, under its subject's key.
-    pub(super) async fn seal(&self, at: At, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let key = self.key(at.subject).await?;
+    /// Seals a value for its place: under its subject's key, or under the one that [`At::under`] names.
+    pub(super) async fn seal(
+        &self,
+        at: impl Into<Under>,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        let Under { at, owner } = at.into();
+        let key = self.key(owner).await?;
         seal(&key, &at.place(), plain, &*self.vault.secrets.entropy).map_err(sealing)
     }
 
-    /// Opens a value at its place.
+    /// Opens a value at its place, with the key that [`Self::seal`] took.
     pub(super) async fn open(
         &self,
-        at: At,
+        at: impl Into<Under>,
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        let key = self.key(at.subject).await?;
+        let Under { at, owner } = at.into();
+        let key = self.key(owner).await?;
         open(&key, &at.place(), sealed).map_err(sealing)
     }
 
@@ -416,7 +460,7 @@ impl Session {
         label: &'static str,
         value: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
-        let key = self.key(subject).await?;
+        let key = self.key(subject.0).await?;
         Ok(tag(&key, label, value).to_vec())
     }
 }
@@ -424,10 +468,16 @@ impl Session {
 impl Tx {
     /// A new subject's id; its key is durable.
     pub(super) async fn new_subject_key(&mut self) -> Result<SubjectId, StoreError> {
+        self.new_key_id().await.map(SubjectId)
+    }
+
+    /// A new id whose key is durable before this returns, for what has a key of its own. Unless a row
+    /// that `orphan.rs` knows comes to name it, the key is swept.
+    pub async fn new_key_id(&mut self) -> Result<Uuid, StoreError> {
         self.faults.step()?;
-        let (subject_id, key) = self.vault.take(self.now()).await?;
-        self.keys.lock().await.insert(subject_id, key);
-        Ok(subject_id)
+        let (owner, key) = self.vault.take(self.now()).await?;
+        self.keys.lock().await.insert(owner, key);
+        Ok(owner)
     }
 
     /// A new id that sorts by time.

@@ -1,0 +1,62 @@
+//! The ends of tasks, and what they mean to others: a request that waits for them, the key that is no
+//! longer needed.
+
+use crate::{
+    app::error::Error,
+    domain::{
+        event::{Event, EventKind},
+        id::SubjectRequestId,
+        task::Task,
+    },
+    store::{Session, Tx},
+};
+
+/// Writes a task that went a step further. `Some`: it came to its end or to the dead letters, and this
+/// is what others hear of it. Its subject is held.
+pub(super) async fn save(tx: &mut Tx, task: &Task) -> Result<Option<Event>, Error> {
+    tx.save_task(task).await?;
+    let is_news = task.is_ended() || task.not_before().is_none() && task.lease().is_none();
+    Ok(is_news.then(|| event(EventKind::TaskChanged, task)))
+}
+
+/// What others hear of a task.
+pub(super) fn event(kind: EventKind, task: &Task) -> Event {
+    Event {
+        data_categories: task.data_categories.clone(),
+        item_ids: task.item_ids.clone(),
+        purposes: task.purposes.clone(),
+        processors: task.recipient.processor().cloned().into_iter().collect(),
+        subject_request_id: task.subject_request_id,
+        task_ids: vec![task.task_id],
+        ..Event::new(kind, Some(task.subject_id))
+    }
+}
+
+/// Ends the tasks of a request that have not come to their end: they are no longer wanted. Returns what
+/// others hear of it. The subject is held.
+pub(in crate::app) async fn cancel_tasks(
+    tx: &mut Tx,
+    request: SubjectRequestId,
+) -> Result<Vec<Event>, Error> {
+    let mut events = Vec::new();
+    for task in open_tasks(tx, request).await? {
+        let Some(held) = tx.hold_task(task.task_id).await? else {
+            continue;
+        };
+        // One that has ended while this one waited stays as it ended.
+        if let Ok(cancelled) = held.cancelled(tx.now()) {
+            events.extend(save(tx, &cancelled).await?);
+        }
+    }
+    Ok(events)
+}
+
+/// The tasks of a request that have not come to their end: while there is one, the request waits.
+pub(in crate::app) async fn open_tasks(
+    session: &Session,
+    request: SubjectRequestId,
+) -> Result<Vec<Task>, Error> {
+    let mut tasks = session.list_request_tasks(request).await?;
+    tasks.retain(|task| !task.is_ended());
+    Ok(tasks)
+}
