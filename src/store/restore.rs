@@ -24,7 +24,7 @@ impl Session {
     /// Whether a subject's key is there: it was neither destroyed nor lost.
     pub async fn has_key(&self, subject: SubjectId) -> Result<bool, StoreError> {
         match self.prepare_keys(&[subject]).await {
-            Ok(()) => Ok(self.keys.lock().await.contains_key(&subject)),
+            Ok(()) => Ok(self.keys.lock().await.contains_key(&subject.0)),
             Err(error) => Err(error),
         }
     }
