@@ -141,6 +141,14 @@ impl Error {
     pub fn invalid(field: impl Into<String>, description: impl std::fmt::Display) -> Self {
         Self::Invalid(Violations::one(field, description))
     }
+
+    /// What an operator is told, in a terminal or in the log: callers are told less.
+    pub fn for_operators(&self) -> String {
+        match self {
+            Self::StoreUnavailable(text) | Self::Internal(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl From<Violations> for Error {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tonic::{service::Routes, transport::server::TcpIncoming};
 
 use crate::{
@@ -115,7 +115,8 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     lifecycle.spawn("jwks", verifier.jwks().keep_fresh(lifecycle.soft()));
     let registry = Registry::new(Arc::new(store), clock.clone(), lifecycle.soft());
     // Before anybody is answered.
-    registry.restore().await.context("the journal")?;
+    let restored = registry.restore().await;
+    restored.map_err(|error| anyhow!("the journal: {}", error.for_operators()))?;
     workers::start(&lifecycle, &registry);
     let options = ServerOptions::read(&config.server)?;
     let address = config.server.listen;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     app::{
-        Registry,
+        Error, Registry,
         restore::{RestorePreview, Restored},
     },
     config::Journal,
@@ -64,7 +64,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
 }
 
 async fn check(options: &Options) -> Result<ExitCode> {
-    let preview = open(options).await?.preview_restore().await?;
+    let preview = open(options).await?.preview_restore().await.map_err(told)?;
     match options.output {
         Output::Json => print_value(&preview)?,
         Output::Table => print(&describe(&preview))?,
@@ -78,7 +78,7 @@ async fn check(options: &Options) -> Result<ExitCode> {
 
 async fn apply(options: &Options) -> Result<ExitCode> {
     let registry = open(options).await?;
-    let restored = registry.restore().await?;
+    let restored = registry.restore().await.map_err(told)?;
     match options.output {
         Output::Json => print_value(&restored)?,
         Output::Table => print(&report(restored))?,
@@ -95,6 +95,11 @@ async fn open(options: &Options) -> Result<Registry> {
     store.check_schema().await?;
     let clock = compose::system_clock();
     Ok(Registry::new(store.into(), clock, CancellationToken::new()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err gives it away")]
+fn told(error: Error) -> anyhow::Error {
+    anyhow!(error.for_operators())
 }
 
 fn describe(preview: &RestorePreview) -> String {

@@ -16,7 +16,10 @@ pub async fn run(registry: Registry, stop: CancellationToken) -> Result<(), Work
         match registry.flush_journal().await {
             Ok(0) => {}
             Ok(entries) => tracing::info!(entries, "the journal has caught up"),
-            Err(error) => tracing::warn!(%error, "the journal cannot be written"),
+            Err(error) => {
+                let error = error.for_operators();
+                tracing::warn!(error, "the journal cannot be written");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(ROUND) => {}

@@ -18,6 +18,7 @@ mod policy;
 mod purpose;
 mod record;
 mod replicas;
+mod restore;
 mod secrecy;
 mod server;
 mod subject;

@@ -1,6 +1,7 @@
 //! A server of a test's own: real gRPC on a loopback port, real tokens, a real database, and a clock
 //! that the test moves. Dropping it stops it.
 
+pub mod backup;
 pub mod client;
 pub mod process;
 pub mod sample;
@@ -24,6 +25,7 @@ use registry::{
     store::TimeSource,
 };
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 pub use client::Clients;
 
@@ -64,6 +66,7 @@ pub struct TestServer {
     address: String,
     issuer: Arc<DevIssuer>,
     lifecycle: Lifecycle,
+    running: Option<JoinHandle<()>>,
 }
 
 impl TestServer {
@@ -95,6 +98,11 @@ impl TestServer {
             // Its table stands beside the registry's; only what restores a database needs another.
             config.journal = Journal::Database(config.database.url.clone());
         }
+        Self::begin(config, dir, clock).await
+    }
+
+    /// A server with this configuration, whose files lie in `dir`.
+    pub async fn begin(config: Config, dir: Arc<TempDir>, clock: Arc<TestClock>) -> Self {
         let store = compose::open_store(&config, TimeSource::Caller)
             .await
             .expect("the store opens");
@@ -116,16 +124,33 @@ impl TestServer {
         clock: Arc<TestClock>,
         issuer: DevIssuer,
     ) -> Self {
-        let server = Self {
+        let (address, lifecycle) = (assembled.address, assembled.lifecycle.clone());
+        let running =
+            tokio::spawn(async move { assembled.run().await.expect("the server ends when asked") });
+        Self {
             clock,
             dir,
             config,
-            address: format!("http://{}", assembled.address),
+            address: format!("http://{address}"),
             issuer: Arc::new(issuer),
-            lifecycle: assembled.lifecycle.clone(),
-        };
-        tokio::spawn(async move { assembled.run().await.expect("the server ends when asked") });
-        server
+            lifecycle,
+            running: Some(running),
+        }
+    }
+
+    /// Stops it and waits until it has let go of its databases and of its journal. Clients of it have
+    /// to be gone.
+    pub async fn end(mut self) {
+        self.stop();
+        if let Some(running) = self.running.take() {
+            running.await.expect("it ends");
+        }
+        if let Journal::File(path) = &self.config.journal {
+            let journal = std::fs::File::open(path).expect("the journal is there");
+            while journal.try_lock().is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
     }
 
     /// Now, by its clock.
