@@ -2,6 +2,7 @@
 
 mod certificate;
 mod files;
+mod journal;
 
 use std::process::ExitCode;
 
@@ -127,6 +128,7 @@ async fn examine_database(report: &mut Report, config: &Config, clock: &dyn Cloc
     if let Err(error) = examine_state(report, &store, clock).await {
         report.fail("database", format!("{error:#}"));
     }
+    journal::examine(report, config, store).await;
 }
 
 async fn examine_state(report: &mut Report, store: &Store, clock: &dyn Clock) -> Result<()> {

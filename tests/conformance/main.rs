@@ -11,6 +11,7 @@ mod connections;
 mod contention;
 mod events;
 mod idempotency;
+mod journal;
 mod keys;
 mod migrations;
 mod rotation;

@@ -398,6 +398,44 @@ async fn a_server_that_is_killed_between_commit_and_journal_answers_the_repeat_o
     assert_eq!(entries(&journal).lines().count(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_journal_is_damaged_does_not_start_and_says_where() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let server = Process::serve(dir.path());
+    let mut admin = server.admin().await;
+    for who in ["ada", "bob", "cleo"] {
+        register(&mut admin, who).await;
+        withdraw(&mut admin, who).await;
+    }
+    server.kill();
+    let journal = dir.path().join("journal.log");
+    let mut bytes = fs::read(&journal).expect("the journal is readable");
+    let second = 1 + bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .expect("a line");
+    bytes[second + 40] ^= 1;
+    fs::write(&journal, &bytes).expect("the journal is writable");
+    for arguments in [
+        ["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"].as_slice(),
+        &["doctor", "--data-dir"],
+    ] {
+        let done = Command::new(env!("CARGO_BIN_EXE_pdr"))
+            .args(arguments)
+            .arg(dir.path())
+            .output()
+            .expect("the binary starts");
+        assert_eq!(done.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        assert!(said.contains(&format!("at byte {second}")), "{said}");
+    }
+    assert_eq!(
+        fs::read(&journal).expect("readable"),
+        bytes,
+        "left as it is"
+    );
+}
+
 fn entries(journal: &Path) -> String {
     fs::read_to_string(journal).expect("the journal is readable")
 }
