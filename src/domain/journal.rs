@@ -245,7 +245,11 @@ impl From<&ConsentRecord> for DeniedConsent {
 
 impl From<KeyedHash> for String {
     fn from(hash: KeyedHash) -> Self {
-        hash.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut text = String::with_capacity(hash.0.len() * 2);
+        for byte in hash.0 {
+            text.push_str(&format!("{byte:02x}"));
+        }
+        text
     }
 }
 
