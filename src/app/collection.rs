@@ -10,7 +10,7 @@ mod register;
 mod writes;
 
 pub(super) use check::no_category;
-pub(super) use known::profile;
+pub(super) use known::{SUPPRESSED, profile};
 
 use std::sync::Arc;
 
@@ -51,6 +51,8 @@ pub struct Registration {
     pub consents: Vec<ConsentStatement>,
     /// When; `None`: now.
     pub collected_at: Option<Timestamp>,
+    /// Whether the person was erased and has come back of their own accord.
+    pub returning_subject: bool,
 }
 
 /// One value as it was collected.
@@ -83,8 +85,8 @@ pub struct Registered {
     pub items: Vec<RegisteredItem>,
     /// The consent facts, in the order of the statements and of their purposes.
     pub consent_ids: Vec<ConsentId>,
-    /// Identifiers that stayed with somebody else.
-    pub unlinked: Vec<UnlinkedDevice>,
+    /// Identifiers that were left out.
+    pub unlinked: Vec<UnlinkedIdentifier>,
 }
 
 /// An item without its content.
@@ -106,13 +108,26 @@ pub struct RegisteredItem {
     pub purposes: Vec<Purpose>,
 }
 
-/// A device that belongs to somebody else and was left there.
+/// An identifier that was not linked, so that the registration is not lost over it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnlinkedDevice {
+pub struct UnlinkedIdentifier {
     /// Its type.
     pub identifier_type: IdentifierType,
     /// Where it stood: `identifiers[1]`, or `subject`.
     pub field: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: UnlinkedReason,
+}
+
+/// Why an identifier was not linked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UnlinkedReason {
+    /// A device that belongs to somebody else and was left there.
+    #[default]
+    DeviceOfAnother,
+    /// It belongs to a person who was erased.
+    Suppressed,
 }
 
 /// An activity as it is known now.

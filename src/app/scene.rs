@@ -150,6 +150,7 @@ fn item(tx: &Tx, category: &str, data: &str) -> Item {
             collected_at: tx.now(),
             policy_version: "2018-05-24".parse().expect("a version"),
             purposes: Vec::new(),
+            retained_for: None,
         },
         key: ItemKey::default(),
         content: Some(Content::Text("ada@example.org".into())),

@@ -65,12 +65,16 @@ pub(super) struct Args {
     /// Only answer whether this may be collected.
     #[arg(long)]
     validate_only: bool,
+    /// The person was erased and has come back of their own accord. Needs the scope
+    /// `collect.returning`.
+    #[arg(long)]
+    returning: bool,
     #[command(flatten)]
     once: Once,
     /// A file with a `RegisterCollectionRequest` in the JSON of protobuf; - reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "identifiers", "subject", "subject_category", "items", "consents", "source",
-        "collected_at", "validate_only", "request_id",
+        "collected_at", "validate_only", "returning", "request_id",
     ])]
     json: Option<PathBuf>,
     #[command(flatten)]
@@ -122,6 +126,7 @@ fn request(args: &Args) -> Result<RegisterCollectionRequest> {
         collected_at: optional_instant(args.collected_at),
         validate_only: args.validate_only,
         request_id: args.once.request_id(),
+        returning_subject: args.returning,
     })
 }
 

@@ -57,6 +57,23 @@ pub struct ItemState {
     pub policy_version: PolicyVersion,
     /// What it may be used for; empty: whatever the policy says.
     pub purposes: Vec<Purpose>,
+    /// `None`: an ordinary item. `Some`: it should be erased and stays for now; the purposes that are
+    /// the ground for keeping it (Art. 17(3)), possibly none. It is answerable for them alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_for: Option<Vec<Purpose>>,
+}
+
+impl ItemState {
+    /// Whether it stays for now though it should be erased.
+    pub fn is_retained(&self) -> bool {
+        self.retained_for.is_some()
+    }
+
+    /// Whether it stays though it should be erased, and this purpose is the ground for that.
+    pub fn is_retained_for(&self, purpose: &Purpose) -> bool {
+        let grounds = self.retained_for.as_ref();
+        grounds.is_some_and(|grounds| grounds.contains(purpose))
+    }
 }
 
 /// What tells several items of one category apart: an order number. It is personal data: it does

@@ -245,11 +245,7 @@ impl From<&ConsentRecord> for DeniedConsent {
 
 impl From<KeyedHash> for String {
     fn from(hash: KeyedHash) -> Self {
-        let mut text = String::with_capacity(hash.0.len() * 2);
-        for byte in hash.0 {
-            text.push_str(&format!("{byte:02x}"));
-        }
-        text
+        hash.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -320,6 +316,7 @@ mod tests {
             collected_at: at(collected),
             policy_version: "1".parse().unwrap(),
             purposes: Vec::new(),
+            retained_for: None,
         }
     }
 

@@ -21,5 +21,6 @@ pub mod retention;
 pub mod revision;
 pub mod subject;
 pub mod subject_ref;
+pub mod suppression;
 pub mod task;
 pub mod violation;

@@ -55,6 +55,9 @@ mod row {
         pub policy_version: String,
         pub purposes: String,
         pub deleted_at: Option<i64>,
+        pub retained_for: Option<String>,
+        pub retained_by: Option<Uuid>,
+        pub sealed_under: Option<Uuid>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -226,6 +229,9 @@ impl Tx {
                 row::Column::PolicyVersion,
                 row::Column::Purposes,
                 row::Column::DeletedAt,
+                row::Column::RetainedFor,
+                row::Column::RetainedBy,
+                row::Column::SealedUnder,
             ])
             .to_owned();
         self.put_rows(rows, &replace).await
@@ -262,6 +268,9 @@ impl Tx {
             policy_version: Set(state.policy_version.as_str().to_owned()),
             purposes: Set(name_list::write(&state.purposes)),
             deleted_at: Set(None),
+            retained_for: Set(None),
+            retained_by: Set(None),
+            sealed_under: Set(None),
         })
     }
 
@@ -390,6 +399,7 @@ struct StateRow {
     collected_at: i64,
     policy_version: String,
     purposes: String,
+    retained_for: Option<String>,
 }
 
 impl StateRow {
@@ -403,6 +413,7 @@ impl StateRow {
             row::Column::CollectedAt,
             row::Column::PolicyVersion,
             row::Column::Purposes,
+            row::Column::RetainedFor,
         ])
     }
 }
@@ -418,6 +429,7 @@ impl From<&row::Model> for StateRow {
             collected_at: row.collected_at,
             policy_version: row.policy_version.clone(),
             purposes: row.purposes.clone(),
+            retained_for: row.retained_for.clone(),
         }
     }
 }
@@ -435,7 +447,16 @@ impl TryFrom<StateRow> for ItemState {
             collected_at,
             policy_version,
             purposes,
+            retained_for,
         } = row;
+        let names = |column, list: &str| {
+            name_list::read(list).ok_or_else(|| StoreError::Corrupt {
+                table: TABLE,
+                column,
+                row: item_id.to_string(),
+                reason: "is no list of names".into(),
+            })
+        };
         Ok(Self {
             item_id: ItemId(item_id),
             subject_category: name(TABLE, "subject_category", item_id, &subject_category)?,
@@ -443,12 +464,10 @@ impl TryFrom<StateRow> for ItemState {
             source: name(TABLE, "source", item_id, &source)?,
             collected_at: super::instant(TABLE, "collected_at", item_id, collected_at)?,
             policy_version: name(TABLE, "policy_version", item_id, &policy_version)?,
-            purposes: name_list::read(&purposes).ok_or_else(|| StoreError::Corrupt {
-                table: TABLE,
-                column: "purposes",
-                row: item_id.to_string(),
-                reason: "is no list of names".into(),
-            })?,
+            purposes: names("purposes", &purposes)?,
+            retained_for: retained_for
+                .map(|list| names("retained_for", &list))
+                .transpose()?,
         })
     }
 }

@@ -34,6 +34,7 @@ pub mod restore;
 pub mod restriction;
 pub mod state;
 pub mod subject;
+pub mod suppression;
 pub mod task;
 pub mod withdrawal_token;
 

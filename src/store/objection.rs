@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use jiff::Timestamp;
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
     error::StoreError,
@@ -61,6 +62,22 @@ impl Session {
 }
 
 impl Tx {
+    /// Appends objections.
+    pub async fn append_objections(
+        &mut self,
+        objections: &[(SubjectId, Objection)],
+    ) -> Result<(), StoreError> {
+        let rows = objections.iter().map(|(subject, it)| row::ActiveModel {
+            subject_id: Set(subject.0),
+            objection_id: Set(it.objection_id.0),
+            purpose: Set(it.purpose.as_str().to_owned()),
+            occurred_at: Set(it.occurred_at.as_microsecond()),
+            recorded_at: Set(self.now().as_microsecond()),
+            rejected_at: Set(it.rejected_at.map(Timestamp::as_microsecond)),
+        });
+        self.insert_rows(rows.collect()).await
+    }
+
     /// Gives the objections of one subject to another, for a merge. Lock both subjects first.
     pub async fn move_objections(
         &mut self,

@@ -48,6 +48,7 @@ pub fn visitor(subject: SubjectRef) -> Registration {
         items: Vec::new(),
         consents: Vec::new(),
         collected_at: None,
+        returning_subject: false,
     }
 }
 

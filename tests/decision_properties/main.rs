@@ -178,7 +178,41 @@ fn erasure_denies_whatever_was_allowed() {
             return Ok(());
         };
         subject.erased_at = Some(now);
+        for item in &mut subject.items {
+            item.retained_for = None;
+        }
         prop_assert_eq!(answer(&world, now).reason, DecisionReason::SubjectErased);
+        Ok(())
+    });
+}
+
+#[test]
+fn an_erasure_never_turns_a_no_into_a_yes_whatever_it_leaves() {
+    never_allows(|world| {
+        let (now, purpose) = (world.now, world.query.purpose.clone());
+        let living = world.subject.as_mut().filter(|it| it.erased_at.is_none());
+        living.is_some_and(|subject| {
+            subject.erased_at = Some(now);
+            let ordinary = subject.items.iter_mut().filter(|it| !it.is_retained());
+            for item in ordinary {
+                item.retained_for = Some(vec![purpose.clone()]);
+            }
+            true
+        })
+    });
+}
+
+#[test]
+fn what_should_be_erased_is_answered_for_its_grounds_alone() {
+    holds(|mut world| {
+        let now = world.now;
+        let Some(subject) = &mut world.subject else {
+            return Ok(());
+        };
+        for item in &mut subject.items {
+            item.retained_for = Some(Vec::new());
+        }
+        prop_assert_eq!(answer(&world, now).effect, Effect::Deny);
         Ok(())
     });
 }

@@ -130,7 +130,14 @@ impl<'a> Naive<'a> {
         let Some(subject) = &self.world.subject else {
             return Some(Reason::SubjectUnknown);
         };
-        if subject.erased_at.is_some() {
+        let kept = subject.items.iter().any(|item| {
+            data == Some(&item.data_category)
+                && match &item.retained_for {
+                    Some(grounds) => grounds.contains(&query.purpose),
+                    None => false,
+                }
+        });
+        if subject.erased_at.is_some() && !kept {
             return Some(Reason::SubjectErased);
         }
         let Some(policy) = self.policy() else {
@@ -315,8 +322,17 @@ impl<'a> Naive<'a> {
     }
 
     fn is_excluded(&self, candidate: &Candidate) -> bool {
-        let purposes = candidate.item.map_or(&[][..], |item| &item.purposes);
-        !purposes.is_empty() && !purposes.contains(&self.world.query.purpose)
+        let Some(item) = candidate.item else {
+            return false;
+        };
+        let purpose = &self.world.query.purpose;
+        let narrowed = item.purposes.iter().any(|one| one != purpose)
+            && item.purposes.iter().all(|one| one != purpose);
+        let goes = match &item.retained_for {
+            Some(grounds) => !grounds.contains(purpose),
+            None => self.subject().erased_at.is_some(),
+        };
+        narrowed || goes
     }
 
     fn is_over(&self, candidate: &Candidate) -> bool {

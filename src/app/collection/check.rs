@@ -11,7 +11,7 @@ use crate::{
         resolve::declared,
     },
     domain::{
-        caller::Caller,
+        caller::{Caller, Scope},
         id::{ItemId, SubjectId},
         identifier::NormalisedIdentifier,
         item::{Content, ItemKey, ItemState},
@@ -23,6 +23,9 @@ use crate::{
     store::identifier::IdentifierKey,
 };
 
+/// Where the identifier stands that names the person.
+const SUBJECT: &str = "subject";
+
 /// A registration that keeps to every rule of the policy.
 pub(super) struct Checked {
     /// The subject that is named by its id.
@@ -32,6 +35,8 @@ pub(super) struct Checked {
     pub(super) collected_at: Timestamp,
     pub(super) items: Vec<CheckedItem>,
     pub(super) consents: Vec<CheckedStatement>,
+    /// Whether the person was erased and has come back.
+    pub(super) returning: bool,
 }
 
 pub(super) struct CheckedIdentifier {
@@ -43,6 +48,11 @@ pub(super) struct CheckedIdentifier {
 }
 
 impl CheckedIdentifier {
+    /// Whether it is the one that names the person, not a further one.
+    pub(super) fn is_subject(&self) -> bool {
+        self.field == SUBJECT
+    }
+
     pub(super) fn key(&self) -> IdentifierKey {
         (
             self.identifier.identifier_type.clone(),
@@ -72,6 +82,7 @@ impl CheckedItem {
             collected_at: self.collected_at,
             policy_version: self.policy_version.clone(),
             purposes: self.purposes.clone(),
+            retained_for: None,
         }
     }
 }
@@ -110,6 +121,7 @@ pub(super) fn check(
         collected_at,
         items,
         consents,
+        returning: registration.returning_subject,
     })
 }
 
@@ -134,6 +146,9 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn claims(&self, registration: &Registration) -> Result<(), Error> {
+        if registration.returning_subject && !self.caller.has(Scope::CollectReturning) {
+            return Err(Error::ScopeMissing(Scope::CollectReturning.as_str()));
+        }
         for (place, item) in registration.items.iter().enumerate() {
             if !self.caller.may_speak_for_source(self.source(item)) {
                 return Err(Error::ClaimMissing {
@@ -176,7 +191,7 @@ impl<'a> Check<'a> {
         let first = match &registration.subject {
             SubjectRef::Id(_) => None,
             SubjectRef::Identifier(identifier) => Some((
-                "subject".to_owned(),
+                SUBJECT.to_owned(),
                 "subject.identifier".to_owned(),
                 identifier,
             )),

@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+
 use super::{
-    Registered, RegisteredItem, UnlinkedDevice,
+    Registered, RegisteredItem, UnlinkedIdentifier, UnlinkedReason,
     check::{Checked, CheckedIdentifier},
 };
 use crate::{
@@ -17,7 +19,10 @@ use crate::{
         id::SubjectId,
         matching::{self, Conflict, Match, Presented, Profile, Profiles},
         membership::MembershipFact,
+        name::Purpose,
         policy::{compile::CompiledPolicy, model::IdentifierKind},
+        suppression::Suppression,
+        violation::Violations,
     },
     store::{
         Session, Tx,
@@ -26,6 +31,10 @@ use crate::{
         subject::SubjectRecord,
     },
 };
+
+/// What is said of an identifier whose owner was erased.
+pub(in crate::app) const SUPPRESSED: &str = "belongs to a person who was erased; if the person has come \
+    back of their own accord, register with `returning_subject` under the scope `collect.returning`";
 
 /// What is known.
 #[derive(Default)]
@@ -38,6 +47,13 @@ pub(super) struct Known {
     pub(super) items: HashMap<ItemIdentity, KnownItem>,
     /// Of subjects that deny something.
     pub(super) consents: HashMap<SubjectId, Vec<ConsentFact>>,
+    suppressed: HashMap<IdentifierKey, Suppression>,
+}
+
+/// Whose data a registration is, and what it leaves out.
+pub(super) struct Matched {
+    pub(super) who: Match,
+    pub(super) unlinked: Vec<UnlinkedIdentifier>,
 }
 
 impl Known {
@@ -49,7 +65,9 @@ impl Known {
     ) -> Result<Self, Error> {
         let identified = session.list_identified(&keys(checked)).await?;
         let living = survivors(session, &led_to(checked, &identified)).await?;
-        Self::of(session, policy, identified, living).await
+        let mut known = Self::of(session, policy, identified, living).await?;
+        known.suppressed = session.list_suppressed(&keys(checked)).await?;
+        Ok(known)
     }
 
     /// As it is, and stays until the end of the transaction. The identifiers are locked.
@@ -61,11 +79,16 @@ impl Known {
         let keys = keys(checked);
         let mut identified = tx.list_identified(&keys).await?;
         let living = tx.lock_subjects(&led_to(checked, &identified)).await?;
-        if living.iter().any(|(id, record)| *id != record.subject_id) {
-            // A merge was in the way and has moved identifiers meanwhile.
+        let gone = |(id, record): (&SubjectId, &SubjectRecord)| {
+            *id != record.subject_id || record.erased_at.is_some()
+        };
+        if living.iter().any(gone) {
+            // A merge or an erasure was in the way and has moved or taken identifiers meanwhile.
             identified = tx.list_identified(&keys).await?;
         }
-        Self::of(tx, policy, identified, living).await
+        let mut known = Self::of(tx, policy, identified, living).await?;
+        known.suppressed = tx.list_suppressed(&keys).await?;
+        Ok(known)
     }
 
     async fn of(
@@ -95,8 +118,59 @@ impl Known {
         })
     }
 
-    /// Whose data a registration is, as far as is known by now.
-    pub(super) fn matched(&self, checked: &Checked) -> Result<Match, Error> {
+    /// Whose data a registration is, as far as is known by now, if nobody's erasure stands against it.
+    pub(super) fn matched(&self, checked: &Checked) -> Result<Matched, Error> {
+        let mut who = self.choose(checked)?;
+        let suppressed = match checked.returning {
+            true => Vec::new(),
+            false => self.suppressed(checked),
+        };
+        let is_refused = |place: &usize| {
+            let one = checked.identifiers.get(*place);
+            one.is_some_and(|one| one.kind == IdentifierKind::Account || one.is_subject())
+        };
+        let is_new = who.subject.is_none() && !suppressed.is_empty();
+        if is_new || suppressed.iter().any(is_refused) {
+            return Err(Error::IdentifierSuppressed(refusal(checked, &suppressed)));
+        }
+        who.link.retain(|place| !suppressed.contains(place));
+        let devices = left_out(checked, &who.left, UnlinkedReason::DeviceOfAnother);
+        let suppressed = left_out(checked, &suppressed, UnlinkedReason::Suppressed);
+        let unlinked = devices.chain(suppressed).collect();
+        Ok(Matched { who, unlinked })
+    }
+
+    /// Places of the identifiers whose owner was erased, and which nobody else has.
+    fn suppressed(&self, checked: &Checked) -> Vec<usize> {
+        let identifiers = checked.identifiers.iter().enumerate();
+        let suppressed = identifiers.filter(|(_, one)| {
+            let key = one.key();
+            let held = self.identified.get(&key).is_some_and(|it| !it.is_empty());
+            self.suppressed.contains_key(&key) && !held
+        });
+        suppressed.map(|(place, _)| place).collect()
+    }
+
+    /// Lifts the suppression of a returning person's identifiers. Returns which they are, and the
+    /// latest no to each kind of marketing that was kept with them.
+    pub(super) fn lift(
+        &mut self,
+        checked: &Checked,
+    ) -> (Vec<IdentifierKey>, Vec<(Purpose, Timestamp)>) {
+        let mut lifted = Vec::new();
+        let mut joined = Suppression::default();
+        if checked.returning {
+            for key in checked.identifiers.iter().map(CheckedIdentifier::key) {
+                if let Some(suppression) = self.suppressed.remove(&key) {
+                    joined.join(suppression);
+                    lifted.push(key);
+                }
+            }
+        }
+        (lifted, joined.latest())
+    }
+
+    fn choose(&self, checked: &Checked) -> Result<Match, Error> {
         let named = match checked.named {
             Some(id) => {
                 let living = self.living.get(&id).copied();
@@ -141,7 +215,7 @@ impl Known {
 
     /// What registering would answer, without ids that only registering makes.
     pub(super) fn preview(&self, checked: &Checked) -> Result<Registered, Error> {
-        let matched = self.matched(checked)?;
+        let Matched { who, unlinked } = self.matched(checked)?;
         let category = &checked.subject_category;
         let items = checked.items.iter().map(|item| RegisteredItem {
             item_id: None,
@@ -153,25 +227,39 @@ impl Known {
             purposes: item.purposes.clone(),
         });
         Ok(Registered {
-            subject_id: matched.subject,
+            subject_id: who.subject,
             subject_created: false,
             items: items.collect(),
             consent_ids: Vec::new(),
-            unlinked: unlinked(checked, &matched),
+            unlinked,
         })
     }
 }
 
-/// The devices that stay with somebody else.
-pub(super) fn unlinked(checked: &Checked, matched: &Match) -> Vec<UnlinkedDevice> {
-    let left = matched.left.iter().filter_map(|place| {
+/// The identifiers at these places, which are left out.
+fn left_out<'a>(
+    checked: &'a Checked,
+    places: &'a [usize],
+    reason: UnlinkedReason,
+) -> impl Iterator<Item = UnlinkedIdentifier> + 'a {
+    places.iter().filter_map(move |place| {
         let one = checked.identifiers.get(*place)?;
-        Some(UnlinkedDevice {
+        Some(UnlinkedIdentifier {
             identifier_type: one.identifier.identifier_type.clone(),
             field: one.field.clone(),
+            reason,
         })
-    });
-    left.collect()
+    })
+}
+
+/// What is said of identifiers whose owner was erased.
+fn refusal(checked: &Checked, places: &[usize]) -> Violations {
+    let mut violations = Violations::default();
+    let refused = places.iter().filter_map(|it| checked.identifiers.get(*it));
+    for one in refused {
+        violations.add(one.field.clone(), SUPPRESSED);
+    }
+    violations
 }
 
 /// The identifiers of all registrations, each once.

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Registered, RegisteredItem, Registration, UnlinkedDevice,
+    Registered, RegisteredItem, Registration, UnlinkedIdentifier,
     check::{Checked, CheckedItem, check},
-    known::{Known, keys, unlinked},
+    known::{Known, Matched, keys},
     writes::Writes,
 };
 use crate::{
@@ -21,12 +21,13 @@ use crate::{
         caller::Caller,
         consent::ConsentRecord,
         event::{Event, EventKind},
-        id::{ItemId, SubjectId},
+        id::{ItemId, ObjectionId, SubjectId},
         item::{Item, ItemState, LastWord},
         journal::JournalKind,
         matching::{Match, Profile},
         membership::{self, MembershipFact},
         policy::{compile::CompiledPolicy, history::PolicyHistory, model::IdentifierKind},
+        subject::Objection,
     },
     store::{
         Tx,
@@ -85,7 +86,7 @@ struct Work<'a> {
 struct Placed<'c> {
     checked: &'c Checked,
     subject: SubjectId,
-    unlinked: Vec<UnlinkedDevice>,
+    unlinked: Vec<UnlinkedIdentifier>,
     created: bool,
     linked: bool,
     joined: bool,
@@ -103,14 +104,14 @@ impl Work<'_> {
             for checked in rest {
                 match known.matched(checked) {
                     Err(error) => placed.push(Err(error)),
-                    Ok(matched) if matched.merge.is_empty() => {
+                    Ok(matched) if matched.who.merge.is_empty() => {
                         let one = self
-                            .place(&mut known, &mut writes, checked, &matched)
+                            .place(&mut known, &mut writes, checked, matched)
                             .await?;
                         placed.push(Ok(one));
                     }
                     Ok(matched) => {
-                        to_merge = Some(matched);
+                        to_merge = Some(matched.who);
                         break;
                     }
                 }
@@ -165,14 +166,15 @@ impl Work<'_> {
         known: &mut Known,
         writes: &mut Writes,
         checked: &'c Checked,
-        matched: &Match,
+        matched: Matched,
     ) -> Result<Placed<'c>, Error> {
-        let subject = match matched.subject {
+        let Matched { who, unlinked } = matched;
+        let subject = match who.subject {
             Some(subject) => subject,
             None => self.create(known, writes).await?,
         };
         let mut linked = false;
-        let links = matched.link.iter();
+        let links = who.link.iter();
         for one in links.filter_map(|place| checked.identifiers.get(*place)) {
             if known.link(subject, one) {
                 linked = true;
@@ -185,14 +187,39 @@ impl Work<'_> {
                 });
             }
         }
+        self.welcome_back(known, writes, subject, checked);
         Ok(Placed {
             checked,
             subject,
-            unlinked: unlinked(checked, matched),
-            created: matched.subject.is_none(),
+            unlinked,
+            created: who.subject.is_none(),
             linked,
             joined: self.join(known, writes, subject, checked),
         })
+    }
+
+    /// Lifts the suppression of a returning person's identifiers; what was said against direct
+    /// marketing holds on, with its old date (Art. 21(3)).
+    fn welcome_back(
+        &self,
+        known: &mut Known,
+        writes: &mut Writes,
+        subject: SubjectId,
+        checked: &Checked,
+    ) {
+        let (lifted, objected) = known.lift(checked);
+        writes.lifted.extend(lifted);
+        let objections = objected
+            .into_iter()
+            .map(|(purpose, occurred_at)| Objection {
+                objection_id: ObjectionId(self.tx.new_id()),
+                purpose,
+                occurred_at,
+                rejected_at: None,
+            });
+        writes
+            .objections
+            .extend(objections.map(|objection| (subject, objection)));
     }
 
     async fn create(&mut self, known: &mut Known, writes: &mut Writes) -> Result<SubjectId, Error> {

@@ -1,3 +1,5 @@
+mod suppression;
+
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -110,6 +112,7 @@ pub(in crate::app) fn client(identifiers: &[(&str, &str)]) -> Registration {
         items: Vec::new(),
         consents: Vec::new(),
         collected_at: None,
+        returning_subject: false,
     }
 }
 

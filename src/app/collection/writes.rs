@@ -10,8 +10,13 @@ use crate::{
         id::{ItemId, SubjectId},
         item::{Item, ItemState},
         membership::MembershipFact,
+        subject::Objection,
     },
-    store::{Tx, identifier::NewIdentifier, item::ItemChange},
+    store::{
+        Tx,
+        identifier::{IdentifierKey, NewIdentifier},
+        item::ItemChange,
+    },
 };
 
 /// Rows to be written.
@@ -24,6 +29,9 @@ pub(super) struct Writes {
     pub(super) items: BTreeMap<(SubjectId, ItemId), Item>,
     pub(super) history: Vec<(SubjectId, ItemState, ItemChange)>,
     pub(super) consents: Vec<ConsentRecord>,
+    /// Identifiers whose owner has come back.
+    pub(super) lifted: Vec<IdentifierKey>,
+    pub(super) objections: Vec<(SubjectId, Objection)>,
 }
 
 impl Writes {
@@ -36,14 +44,18 @@ impl Writes {
             items,
             history,
             consents,
+            lifted,
+            objections,
         } = self;
         let by = caller.service.as_str();
         tx.insert_subjects(&subjects).await?;
+        tx.lift_suppressions(&lifted).await?;
         tx.link_identifiers(&links, by).await?;
         tx.append_membership_facts(&memberships, by).await?;
         tx.put_items(&items).await?;
         tx.append_item_history(&history).await?;
         tx.append_consents(&consents).await?;
+        tx.append_objections(&objections).await?;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use super::{Subject, named_key};
 use crate::{
     app::{
-        collection::profile,
+        collection::{SUPPRESSED, profile},
         error::{Error, Missing},
         merge::{check_size, merge_subject},
         registry::{Call, Change, Registry, Written, in_force},
@@ -120,10 +120,18 @@ impl Link<'_> {
             return Err(violations.into());
         };
         let key = (identifier.identifier_type.clone(), normalised);
+        let leads_to = self.tx.find_identified(&key).await?;
+        if leads_to.is_empty() {
+            let suppressed = self.tx.list_suppressed(std::slice::from_ref(&key)).await?;
+            if !suppressed.is_empty() {
+                let refused = Violations::one("identifier", SUPPRESSED);
+                return Err(Error::IdentifierSuppressed(refused));
+            }
+        }
         let presented = Presented {
             identifier_type: identifier.identifier_type.clone(),
             kind: entry.kind,
-            leads_to: self.tx.find_identified(&key).await?,
+            leads_to,
         };
         let matched = self.matched(&presented).await?;
         let mut events = Vec::new();

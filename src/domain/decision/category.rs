@@ -134,11 +134,14 @@ impl<'a> Question<'a> {
         weighing.conclude()
     }
 
-    /// A subject that is unknown or erased changes only by being written to; for others the next
-    /// policy may answer differently.
+    /// A subject that is unknown, or erased with nothing kept, changes only by being written to; for
+    /// others the next policy may answer differently.
     fn horizon(&self) -> Horizon {
         let mut horizon = Horizon::from(self.now);
-        if self.subject.is_some_and(|it| it.erased_at.is_none()) {
+        let has_something = |it: &SubjectState| {
+            it.erased_at.is_none() || it.items.iter().any(ItemState::is_retained)
+        };
+        if self.subject.is_some_and(has_something) {
             horizon.watch(self.policies.next_change(self.now));
         }
         horizon

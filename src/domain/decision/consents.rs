@@ -123,7 +123,7 @@ pub(super) fn has_expired(policy: &CompiledPolicy, fact: &ConsentFact, now: Time
 
 /// Whether the fact is a yes by an affirmative act that the policy accepts for its purpose; an
 /// imported one must say where the original proof lies (EDPB 05/2020, CJEU C-673/17).
-pub(super) fn is_affirmative(policy: &CompiledPolicy, fact: &ConsentFact) -> bool {
+pub(in crate::domain) fn is_affirmative(policy: &CompiledPolicy, fact: &ConsentFact) -> bool {
     fact.choice == ConsentChoice::Given
         && policy.accepts(&fact.purpose, fact.method)
         && (fact.method != EvidenceMethod::Imported || fact.has_reference)

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use self::category::Question;
+pub(in crate::domain) use self::consents::is_affirmative;
 pub use self::{
     reason::{DecisionReason, Effect},
     trace::TraceStep,

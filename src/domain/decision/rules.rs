@@ -61,11 +61,18 @@ fn subject_unknown(question: &Question, _: Option<&DataCategory>) -> bool {
     question.subject.is_none()
 }
 
-/// Nothing is kept on a ground of Art. 17(3) yet, so an erased subject is denied throughout.
-fn subject_erased(question: &Question, _: Option<&DataCategory>) -> bool {
-    question
+/// Of an erased subject only that is answered for which an item of the category stays (Art. 17(3)).
+fn subject_erased(question: &Question, data: Option<&DataCategory>) -> bool {
+    let erased = question
         .subject
-        .is_some_and(|subject| subject.erased_at.is_some())
+        .filter(|subject| subject.erased_at.is_some());
+    erased.is_some_and(|subject| {
+        let mut of_data = subject
+            .items
+            .iter()
+            .filter(|item| data == Some(&item.data_category));
+        !of_data.any(|item| item.is_retained_for(&question.query.purpose))
+    })
 }
 
 fn purpose_unknown(question: &Question, _: Option<&DataCategory>) -> bool {
@@ -169,8 +176,13 @@ fn not_collected(candidate: &Candidate, _: &mut Horizon) -> bool {
     candidate.items().next().is_none()
 }
 
+/// It was collected for other purposes only, or stays for others only though it should be erased. Of
+/// an erased subject whatever is not retained is erased.
 fn purpose_excluded(candidate: &Candidate, item: &ItemState, _: &mut Horizon) -> bool {
-    !item.purposes.is_empty() && !item.purposes.contains(&candidate.question.query.purpose)
+    let purpose = &candidate.question.query.purpose;
+    let collected_for_others = !item.purposes.is_empty() && !item.purposes.contains(purpose);
+    let is_erased = item.is_retained() || candidate.subject.erased_at.is_some();
+    collected_for_others || (is_erased && !item.is_retained_for(purpose))
 }
 
 fn retention_expired(candidate: &Candidate, item: &ItemState, horizon: &mut Horizon) -> bool {

@@ -39,6 +39,7 @@ impl Parse {
             items: items?,
             consents: consents?,
             collected_at: collected_at?,
+            returning_subject: message.returning_subject,
         })
     }
 

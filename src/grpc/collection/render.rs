@@ -1,7 +1,7 @@
 //! What was registered, as messages.
 
 use crate::{
-    app::collection::{Registered, RegisteredItem, UnlinkedDevice},
+    app::collection::{Registered, RegisteredItem, UnlinkedIdentifier, UnlinkedReason},
     domain::revision::Revision,
     grpc::render::{instant, text, texts},
     proto::v1,
@@ -24,7 +24,7 @@ pub(super) fn registered(
         items: items.iter().map(item).collect(),
         consent_ids: texts(&consent_ids),
         revision: text(revision.as_ref()),
-        unlinked_identifiers: unlinked.into_iter().map(device).collect(),
+        unlinked_identifiers: unlinked.into_iter().map(left_out).collect(),
         subject_created,
     }
 }
@@ -42,10 +42,14 @@ fn item(item: &RegisteredItem) -> v1::Item {
     }
 }
 
-fn device(device: UnlinkedDevice) -> v1::UnlinkedIdentifier {
+fn left_out(one: UnlinkedIdentifier) -> v1::UnlinkedIdentifier {
+    let reason = match one.reason {
+        UnlinkedReason::DeviceOfAnother => v1::UnlinkedReason::DeviceOfAnother,
+        UnlinkedReason::Suppressed => v1::UnlinkedReason::Suppressed,
+    };
     v1::UnlinkedIdentifier {
-        r#type: device.identifier_type.to_string(),
-        field: device.field,
-        reason: v1::UnlinkedReason::DeviceOfAnother.into(),
+        r#type: one.identifier_type.to_string(),
+        field: one.field,
+        reason: reason.into(),
     }
 }

@@ -190,11 +190,8 @@ fn write_line(lines: &mut Vec<u8>, begun: u64, entry: &Written) {
 
 fn sum(text: &[u8]) -> String {
     let digest = digest(&SHA256, text);
-    let mut digits = String::with_capacity(SUM_BYTES * 2);
-    for byte in digest.as_ref().iter().take(SUM_BYTES) {
-        digits.push_str(&format!("{byte:02x}"));
-    }
-    digits
+    let bytes = digest.as_ref().iter().take(SUM_BYTES);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a file holds.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     CATEGORIES, DATA, DAYS_APART, GRID, PROCESSORS, PURPOSES, SOURCES, VERSIONS, any_day,
-    any_method, day, mostly_none, one_of,
+    any_method, day, mostly_none, one_of, some_of,
 };
 
 /// Everything that one person said.
@@ -45,7 +45,7 @@ pub(super) fn any_subject() -> impl Strategy<Value = SubjectState> {
         option::weighted(0.7, any_day()),
     );
     (
-        prop::bool::weighted(0.03),
+        prop::bool::weighted(0.06),
         vec(membership, 2..6),
         vec(any_item(), 3..10),
         any_consents(),
@@ -107,6 +107,14 @@ fn restriction_of(
     }
 }
 
+/// The purposes that an item stays for, which is to be erased.
+fn grounds() -> impl Strategy<Value = Vec<Purpose>> {
+    prop_oneof![
+        1 => Just(Vec::new()),
+        3 => some_of(&PURPOSES, 1),
+    ]
+}
+
 fn any_item() -> impl Strategy<Value = ItemState> {
     (
         one_of(&CATEGORIES),
@@ -115,17 +123,27 @@ fn any_item() -> impl Strategy<Value = ItemState> {
         any_day(),
         one_of(&VERSIONS),
         mostly_none(&PURPOSES),
+        option::weighted(0.15, grounds()),
     )
         .prop_map(
-            |(subject_category, data_category, source, collected_at, policy_version, purposes)| {
+            |(
+                subject_category,
+                data_category,
+                source,
+                collected_at,
+                version,
+                purposes,
+                retained,
+            )| {
                 ItemState {
                     item_id: ItemId(Uuid::nil()),
                     subject_category,
                     data_category,
                     source,
                     collected_at,
-                    policy_version,
+                    policy_version: version,
                     purposes,
+                    retained_for: retained,
                 }
             },
         )

@@ -27,6 +27,63 @@ fn an_erased_subject_is_denied_even_while_items_are_left() {
 }
 
 #[test]
+fn of_an_erased_subject_that_is_answered_for_which_an_item_is_retained() {
+    let mut life = client();
+    life.collected("client", "email_address", "2024-02-01");
+    life.subject.items[0].retained_for = Some(vec![name("ordering")]);
+    life.subject.erased_at = Some(at("2024-05-01"));
+    let retained = life.subject.items[0].item_id;
+    let decision = life.decision(&query(&["payment_details"], "ordering", None), NOW);
+    assert_eq!(in_words(&decision), "ALLOW LAWFUL contract");
+    assert_eq!(decision.per_category[0].item_ids, [retained]);
+    assert_eq!(
+        life.ask("payment_details", "screening"),
+        "DENY SUBJECT_ERASED",
+        "it stays on another ground"
+    );
+    assert_eq!(
+        life.ask("email_address", "ordering"),
+        "DENY SUBJECT_ERASED",
+        "nothing of this category stays"
+    );
+}
+
+#[test]
+fn beside_what_is_retained_an_erased_subject_has_nothing_left() {
+    let mut life = client();
+    life.subject.items[0].retained_for = Some(vec![name("ordering")]);
+    life.subject.erased_at = Some(at("2024-05-01"));
+    let retained = life.subject.items[0].item_id;
+    let unretained = life.collected("client", "payment_details", "2024-02-02");
+    let named = unretained.item_id;
+    let mut asked = query(&["payment_details"], "ordering", None);
+    let decision = life.decision(&asked, NOW);
+    assert_eq!(decision.per_category[0].item_ids, [retained]);
+    asked.item_ids = vec![named];
+    let answer = in_words(&life.decision(&asked, NOW));
+    assert_eq!(answer, "DENY PURPOSE_EXCLUDED");
+}
+
+#[test]
+fn an_item_that_should_be_erased_is_answered_for_its_grounds_alone() {
+    let mut life = client();
+    life.subject.items[0].retained_for = Some(vec![name("litigation")]);
+    assert_eq!(
+        life.ask("payment_details", "ordering"),
+        "DENY PURPOSE_EXCLUDED"
+    );
+    assert_eq!(
+        life.ask("payment_details", "litigation"),
+        "ALLOW LAWFUL legitimate interests"
+    );
+    life.subject.items[0].retained_for = Some(Vec::new());
+    assert_eq!(
+        life.ask("payment_details", "litigation"),
+        "DENY PURPOSE_EXCLUDED"
+    );
+}
+
+#[test]
 fn what_the_policy_does_not_know_is_denied_before_anything_else() {
     let life = client();
     assert_eq!(

@@ -106,6 +106,7 @@ impl Life {
             collected_at: at(collected_at),
             policy_version: name("2024"),
             purposes: Vec::new(),
+            retained_for: None,
         });
         self.subject.items.last_mut().expect("just pushed")
     }
