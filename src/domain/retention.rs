@@ -1,5 +1,7 @@
 //! Retention: until when an item may be used, whether or not a sweep has run.
 
+pub mod purge;
+
 use jiff::Timestamp;
 
 use super::{
@@ -25,17 +27,43 @@ pub fn ends_at(
     processor: Option<&Processor>,
     withdrawn_at: Option<Timestamp>,
 ) -> Option<Timestamp> {
+    first_end(policy, subject, item, processor, withdrawn_at).map(|(end, _)| end)
+}
+
+/// As [`ends_at`], with the place of the rule in the policy.
+fn first_end(
+    policy: &CompiledPolicy,
+    subject: &SubjectState,
+    item: &ItemState,
+    processor: Option<&Processor>,
+    withdrawn_at: Option<Timestamp>,
+) -> Option<(Timestamp, usize)> {
     policy
         .retention_maxima(&item.subject_category, &item.data_category, processor)
-        .filter_map(|rule| match rule.after {
-            RetentionTrigger::Collection => period_after(policy, rule, Some(item.collected_at)),
-            RetentionTrigger::LastActivity => {
-                period_after(policy, rule, Some(last_activity(subject, item, rule)))
-            }
-            RetentionTrigger::ConsentWithdrawal => period_after(policy, rule, withdrawn_at),
-            RetentionTrigger::CategoryEnd => after_category_end(policy, subject, item, rule),
+        .filter_map(|rule| {
+            let end = trigger_end(policy, subject, item, rule, withdrawn_at)?;
+            let mut rules = policy.policy().retention.iter();
+            Some((end, rules.position(|one| std::ptr::eq(one, rule))?))
         })
         .min()
+}
+
+/// When the rule's period runs out; `None`: it does not run yet, or never ends.
+fn trigger_end(
+    policy: &CompiledPolicy,
+    subject: &SubjectState,
+    item: &ItemState,
+    rule: &Retention,
+    withdrawn_at: Option<Timestamp>,
+) -> Option<Timestamp> {
+    match rule.after {
+        RetentionTrigger::Collection => period_after(policy, rule, Some(item.collected_at)),
+        RetentionTrigger::LastActivity => {
+            period_after(policy, rule, Some(last_activity(subject, item, rule)))
+        }
+        RetentionTrigger::ConsentWithdrawal => period_after(policy, rule, withdrawn_at),
+        RetentionTrigger::CategoryEnd => after_category_end(policy, subject, item, rule),
+    }
 }
 
 fn period_after(
