@@ -2,10 +2,12 @@
 
 use std::{env, fs, io, path::Path};
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Credential, ValueSource};
 
 /// Largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Longest value that a variable or a file of its own holds, in bytes.
+const VALUE_BYTES_MAX: usize = 16 * 1024;
 
 impl Config {
     /// Reads the file, if one is named, and the variables of this process.
@@ -16,6 +18,28 @@ impl Config {
         };
         let name = file.map_or_else(String::new, |path| path.display().to_string());
         Self::read(&name, &text, env::vars_os())
+    }
+}
+
+impl ValueSource {
+    /// The value; the error says what to do, and repeats nothing of it.
+    pub fn read(&self) -> Result<Credential, String> {
+        let text = match self {
+            Self::File(path) => read_text(path)?,
+            Self::Variable(name) => match (env::var_os(name), env::var_os(format!("{name}_FILE"))) {
+                (Some(value), None) => value.into_string().map_err(|_| "is not UTF-8")?,
+                (None, Some(path)) => read_text(Path::new(&path))?,
+                (Some(_), Some(_)) => return Err(format!("must not be set beside {name}_FILE")),
+                (None, None) => return Err(format!("is not set; set it, or {name}_FILE")),
+            },
+        };
+        match text.trim() {
+            "" => Err("is empty".to_owned()),
+            text if text.len() > VALUE_BYTES_MAX => {
+                Err(format!("has more than {VALUE_BYTES_MAX} bytes"))
+            }
+            text => Ok(Credential::new(text)),
+        }
     }
 }
 

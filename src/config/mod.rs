@@ -5,6 +5,7 @@
 //! misspelt limit is no limit; half-configured security is one, since it is none.
 
 pub mod auth;
+pub mod connectors;
 pub mod database;
 pub mod journal;
 pub mod keys;
@@ -16,6 +17,7 @@ mod settings;
 use std::{ffi::OsString, fmt, net::SocketAddr, path::Path};
 
 pub use auth::{Auth, JwksSource};
+pub use connectors::{Connectors, Credential, ValueSource};
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use journal::Journal;
 pub use keys::Keys;
@@ -42,6 +44,8 @@ pub struct Config {
     pub auth: Auth,
     /// What is logged, and how.
     pub log: Log,
+    /// Which processors the server calls by itself.
+    pub connectors: Connectors,
 }
 
 impl Config {
@@ -65,6 +69,7 @@ impl Config {
             journal: Journal::development(data_dir),
             auth: Auth::development(data_dir),
             log: Log::development(),
+            connectors: Connectors::development(data_dir),
         })
     }
 
@@ -82,6 +87,7 @@ impl Config {
             database,
             auth: Auth::read(&mut settings.section("auth")),
             log: Log::read(&mut settings.section("log")),
+            connectors: Connectors::read(&mut settings.section("connectors")),
         };
         let problems = settings.into_problems();
         if problems.is_empty() {
@@ -198,6 +204,7 @@ mod tests {
             Keys::read(&mut settings.section("keys"));
             Auth::read(&mut settings.section("auth"));
             Log::read(&mut settings.section("log"));
+            Connectors::read(&mut settings.section("connectors"));
         });
         assert!(asked.len() > 20, "{asked:?}");
         for (section, key) in asked {
