@@ -26,12 +26,16 @@ impl ValueSource {
     pub fn read(&self) -> Result<Credential, String> {
         let text = match self {
             Self::File(path) => read_text(path)?,
-            Self::Variable(name) => match (env::var_os(name), env::var_os(format!("{name}_FILE"))) {
-                (Some(value), None) => value.into_string().map_err(|_| "is not UTF-8")?,
-                (None, Some(path)) => read_text(Path::new(&path))?,
-                (Some(_), Some(_)) => return Err(format!("must not be set beside {name}_FILE")),
-                (None, None) => return Err(format!("is not set; set it, or {name}_FILE")),
-            },
+            Self::Variable(name) => {
+                match (env::var_os(name), env::var_os(format!("{name}_FILE"))) {
+                    (Some(value), None) => value.into_string().map_err(|_| "is not UTF-8")?,
+                    (None, Some(path)) => read_text(Path::new(&path))?,
+                    (Some(_), Some(_)) => {
+                        return Err(format!("must not be set beside {name}_FILE"));
+                    }
+                    (None, None) => return Err(format!("is not set; set it, or {name}_FILE")),
+                }
+            }
         };
         match text.trim() {
             "" => Err("is empty".to_owned()),

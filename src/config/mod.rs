@@ -17,7 +17,7 @@ mod settings;
 use std::{ffi::OsString, fmt, net::SocketAddr, path::Path};
 
 pub use auth::{Auth, JwksSource};
-pub use connectors::{Connectors, Credential, ValueSource};
+pub use connectors::{Credential, ValueSource};
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use journal::Journal;
 pub use keys::Keys;
@@ -44,8 +44,6 @@ pub struct Config {
     pub auth: Auth,
     /// What is logged, and how.
     pub log: Log,
-    /// Which processors the server calls by itself.
-    pub connectors: Connectors,
 }
 
 impl Config {
@@ -69,7 +67,6 @@ impl Config {
             journal: Journal::development(data_dir),
             auth: Auth::development(data_dir),
             log: Log::development(),
-            connectors: Connectors::development(data_dir),
         })
     }
 
@@ -87,7 +84,6 @@ impl Config {
             database,
             auth: Auth::read(&mut settings.section("auth")),
             log: Log::read(&mut settings.section("log")),
-            connectors: Connectors::read(&mut settings.section("connectors")),
         };
         let problems = settings.into_problems();
         if problems.is_empty() {
@@ -204,7 +200,6 @@ mod tests {
             Keys::read(&mut settings.section("keys"));
             Auth::read(&mut settings.section("auth"));
             Log::read(&mut settings.section("log"));
-            Connectors::read(&mut settings.section("connectors"));
         });
         assert!(asked.len() > 20, "{asked:?}");
         for (section, key) in asked {

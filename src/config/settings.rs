@@ -162,7 +162,6 @@ impl Section<'_> {
         let text = match self.settings.in_file.get(&name)? {
             Value::String(text) => Some(text.clone()),
             Value::Integer(number) => Some(number.to_string()),
-            Value::Boolean(flag) => Some(flag.to_string()),
             _ => None,
         };
         if text.is_none() {

@@ -126,7 +126,9 @@ pub fn retry_after(text: &str, now: jiff::Timestamp) -> Option<Duration> {
         return Some(Duration::from_secs(u64::from(seconds)));
     }
     let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
-    Duration::try_from(now.duration_until(date)).ok().or(Some(Duration::ZERO))
+    Duration::try_from(now.duration_until(date))
+        .ok()
+        .or(Some(Duration::ZERO))
 }
 
 #[cfg(test)]

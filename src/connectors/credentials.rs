@@ -63,7 +63,10 @@ impl Credentials {
             Authentication::None => Ok(None),
             Authentication::Bearer { token } => bearer(self.secret(token)?).map(Some),
             Authentication::Basic { user, password } => {
-                let password = password.as_ref().map(|name| self.secret(name)).transpose()?;
+                let password = password
+                    .as_ref()
+                    .map(|name| self.secret(name))
+                    .transpose()?;
                 let password = password.map_or("", Credential::expose);
                 basic(self.secret(user)?.expose(), password).map(Some)
             }
@@ -185,7 +188,10 @@ fn bearer(token: &Credential) -> Result<HeaderValue, NoAnswer> {
 }
 
 fn basic(user: &str, password: &str) -> Result<HeaderValue, NoAnswer> {
-    sensitive(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+    sensitive(&format!(
+        "Basic {}",
+        STANDARD.encode(format!("{user}:{password}"))
+    ))
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, NoAnswer> {

@@ -8,8 +8,11 @@
 pub mod answer;
 mod credentials;
 pub mod declaration;
+pub mod engine;
 mod http;
 pub mod outcome;
 mod pace;
+mod round;
+pub mod shipped;
 pub mod task;
 pub mod template;

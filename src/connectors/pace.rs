@@ -156,7 +156,12 @@ mod tests {
     #[test]
     fn a_rate_gives_its_calls_at_once_and_then_one_by_one() {
         let pacer = Pacer::new(vec![rate(3, 30)]);
-        let wait = |now| pacer.reserve(now, Duration::from_mins(5)).unwrap().as_secs();
+        let wait = |now| {
+            pacer
+                .reserve(now, Duration::from_mins(5))
+                .unwrap()
+                .as_secs()
+        };
         assert_eq!([wait(noon()), wait(noon()), wait(noon())], [0, 0, 0]);
         assert_eq!([wait(noon()), wait(noon())], [10, 20]);
         assert_eq!(wait(after(60)), 0);
@@ -165,7 +170,12 @@ mod tests {
     #[test]
     fn of_several_rates_each_holds() {
         let pacer = Pacer::new(vec![rate(1, 1), rate(2, 3600)]);
-        let wait = |now| pacer.reserve(now, Duration::from_hours(2)).unwrap().as_secs();
+        let wait = |now| {
+            pacer
+                .reserve(now, Duration::from_hours(2))
+                .unwrap()
+                .as_secs()
+        };
         assert_eq!([wait(noon()), wait(noon())], [0, 1]);
         assert_eq!(wait(after(10)), 1790);
     }
@@ -229,7 +239,10 @@ mod tests {
             ..Limits::default()
         };
         let seconds = |attempts, chance| back_off(&limits, attempts, chance).as_secs();
-        assert_eq!([seconds(0, 1.0), seconds(1, 1.0), seconds(2, 1.0)], [10, 20, 40]);
+        assert_eq!(
+            [seconds(0, 1.0), seconds(1, 1.0), seconds(2, 1.0)],
+            [10, 20, 40]
+        );
         assert_eq!([seconds(4, 1.0), seconds(99, 1.0)], [100, 100]);
         assert_eq!([seconds(0, 0.0), seconds(0, 0.5)], [5, 7]);
     }

@@ -81,7 +81,9 @@ impl Template {
                 .strip_prefix('{')
                 .and_then(|inside| inside.split_once('}'));
             let Some((inside, after)) = inside else {
-                return Err("has a `{` or `}` without its other half; write `{{` for a brace".into());
+                return Err(
+                    "has a `{` or `}` without its other half; write `{{` for a brace".into(),
+                );
             };
             parts.push(place(inside)?);
             rest = after;
@@ -167,7 +169,9 @@ fn place(inside: &str) -> Result<Part, String> {
 /// Whether a text can be the name of a variable, field, list, step, secret or setting.
 pub fn is_name(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(allowed)
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(allowed)
 }
 
 fn quoted(value: &str) -> String {
@@ -216,7 +220,8 @@ impl UrlTemplate {
         }
         let url = Self(template);
         let sample = url.fill(&Sample);
-        let sample = sample.map_err(|_| "is no URL, or not written in its normal form".to_owned())?;
+        let sample =
+            sample.map_err(|_| "is no URL, or not written in its normal form".to_owned())?;
         if !sample.username().is_empty() || sample.password().is_some() {
             return Err("must not have a user or a password".into());
         }

@@ -41,7 +41,13 @@ fn check_secrets(calls: &Calls, problems: &mut Vec<Problem>) {
             token_url,
             ..
         }) => {
-            check_names(token_url.names(), &[], calls, "authentication.token_url", problems);
+            check_names(
+                token_url.names(),
+                &[],
+                calls,
+                "authentication.token_url",
+                problems,
+            );
             let given = [client_id, client_secret].into_iter();
             given.chain(refresh_token.as_ref()).collect()
         }
@@ -65,14 +71,30 @@ fn check_program(program: &Program, calls: &Calls, path: &str, problems: &mut Ve
     }
     for (index, step) in program.steps.iter().enumerate() {
         let path = format!("{path}.steps[{index}]");
-        if program.steps[..index].iter().any(|before| before.name == step.name) {
+        if program.steps[..index]
+            .iter()
+            .any(|before| before.name == step.name)
+        {
             let what = format!("is the second step with the name `{}`", step.name);
             problems.push(Problem::new(&path, what));
         }
-        check_step(step, &program.steps[..index], program, calls, &path, problems);
+        check_step(
+            step,
+            &program.steps[..index],
+            program,
+            calls,
+            &path,
+            problems,
+        );
     }
     if let Some((list, field)) = &program.finish.evidence {
-        check_field(list, field, program, &format!("{path}.finish.evidence"), problems);
+        check_field(
+            list,
+            field,
+            program,
+            &format!("{path}.finish.evidence"),
+            problems,
+        );
     }
 }
 
@@ -87,7 +109,13 @@ fn check_step(
     match &step.action {
         Action::Wait(wait) => {
             if let Some((list, field)) = &wait.after {
-                check_field(list, field, program, &format!("{path}.wait.after"), problems);
+                check_field(
+                    list,
+                    field,
+                    program,
+                    &format!("{path}.wait.after"),
+                    problems,
+                );
             }
         }
         Action::Call(call) => {
@@ -96,7 +124,11 @@ fn check_step(
             check_call_names(call, program, calls, path, problems);
             check_answers(call, path, problems);
             let known = |name: &String| before.iter().any(|step| step.name == *name);
-            if call.resume_at.as_ref().is_some_and(|name| !known(name) && *name != step.name) {
+            if call
+                .resume_at
+                .as_ref()
+                .is_some_and(|name| !known(name) && *name != step.name)
+            {
                 let what = "must name this step or one before it";
                 problems.push(Problem::new(format!("{path}.resume_at"), what));
             }
@@ -130,7 +162,9 @@ fn check_ranges(
         match range {
             Range::Identifiers(kind) => {
                 if !calls.identifiers.iter().any(|known| known.as_str() == kind) {
-                    refuse(format!("names the identifier type `{kind}`, which is not under `identifiers`"));
+                    refuse(format!(
+                        "names the identifier type `{kind}`, which is not under `identifiers`"
+                    ));
                 }
             }
             Range::List(list) => {
@@ -175,7 +209,13 @@ fn check_call_names(
     // A batch's rows are known to the fields of a form that stand for each of them.
     let outside: &[Name] = if call.batch.is_some() { &[] } else { &each };
     let mut check = |names: Vec<&Name>, bound: &[Name], what: &str| {
-        check_names(names.into_iter(), bound, calls, &format!("{path}.{what}"), problems);
+        check_names(
+            names.into_iter(),
+            bound,
+            calls,
+            &format!("{path}.{what}"),
+            problems,
+        );
     };
     check(call.url.names().collect(), outside, "url");
     for (_, value) in &call.headers {
@@ -186,7 +226,11 @@ fn check_call_names(
         Body::None => {}
         Body::Form(fields) => {
             for field in fields {
-                let bound = if field.is_for_each_row { &each } else { outside };
+                let bound = if field.is_for_each_row {
+                    &each
+                } else {
+                    outside
+                };
                 let names = field.name.names().chain(field.value.names());
                 check(names.collect(), bound, "form");
             }

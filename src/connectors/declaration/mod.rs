@@ -38,7 +38,5 @@ pub fn read(text: &str) -> Result<Declaration, Vec<Problem>> {
         problems.extend(check::check(declaration));
     }
     problems.sort();
-    declaration
-        .filter(|_| problems.is_empty())
-        .ok_or(problems)
+    declaration.filter(|_| problems.is_empty()).ok_or(problems)
 }

@@ -130,16 +130,17 @@ fn source(fields: &Fields<'_>) -> Option<ValueSource> {
     match (variable, file) {
         (Some(variable), None) => Some(ValueSource::Variable(variable)),
         (None, Some(file)) => Some(ValueSource::File(file.into())),
-        _ => fields
-            .place
-            .refuse("must say where the value is: `env: VARIABLE` or `file: PATH`, never the value"),
+        _ => fields.place.refuse(
+            "must say where the value is: `env: VARIABLE` or `file: PATH`, never the value",
+        ),
     }
 }
 
 fn variable(place: &Place<'_>) -> Option<String> {
     let text = place.text()?;
     let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    let is_variable = text.starts_with(|c: char| c.is_ascii_uppercase()) && text.chars().all(allowed);
+    let is_variable =
+        text.starts_with(|c: char| c.is_ascii_uppercase()) && text.chars().all(allowed);
     if !is_variable || text.starts_with("PDR_") {
         return place.refuse(
             "must be the name of a variable: A-Z, 0-9 and '_', and not one that begins with PDR_",
@@ -185,21 +186,18 @@ fn oauth2(fields: &Fields<'_>) -> Option<OAuth2> {
 }
 
 pub(super) fn url(place: &Place<'_>) -> Option<UrlTemplate> {
-    UrlTemplate::parse(&place.text()?)
-        .map_or_else(|problem| place.refuse(problem), Some)
+    UrlTemplate::parse(&place.text()?).map_or_else(|problem| place.refuse(problem), Some)
 }
 
 pub(super) fn template(place: &Place<'_>) -> Option<Template> {
-    Template::parse(&place.text()?)
-        .map_or_else(|problem| place.refuse(problem), Some)
+    Template::parse(&place.text()?).map_or_else(|problem| place.refuse(problem), Some)
 }
 
 fn limits(fields: &Fields<'_>) -> Option<Limits> {
     let standard = Limits::default();
     let duration = |key, least, most| fields.optional(key, |place| place.duration(least, most));
-    let number = |key, [least, most]: [u32; 2]| {
-        fields.optional(key, |place| place.number(least, most))
-    };
+    let number =
+        |key, [least, most]: [u32; 2]| fields.optional(key, |place| place.number(least, most));
     Some(Limits {
         concurrency: number("concurrency", CONCURRENCY).unwrap_or(standard.concurrency),
         rates: fields.or_default("rates", |place| place.list(|place| place.fields(rate))),
@@ -237,7 +235,11 @@ fn program(fields: &Fields<'_>, referred: &[String]) -> Option<Program> {
         lists.insert(list.clone(), vec!["id".to_owned()]);
     }
     for collect in steps::collects(&steps) {
-        let fields: Vec<_> = collect.fields.iter().map(|(name, _)| name.clone()).collect();
+        let fields: Vec<_> = collect
+            .fields
+            .iter()
+            .map(|(name, _)| name.clone())
+            .collect();
         lists.entry(collect.into.clone()).or_insert(fields);
     }
     Some(Program {

@@ -27,9 +27,7 @@ pub(super) fn rules(fields: &Fields<'_>) -> Vec<Rule> {
     let mut rules = Vec::new();
     let mut add = |found: Option<Vec<Rule>>| rules.extend(found.unwrap_or_default());
     add(under(fields, "failed", |fields| {
-        fields
-            .required("code", reason_code)
-            .map(Verdict::Failed)
+        fields.required("code", reason_code).map(Verdict::Failed)
     }));
     add(under(fields, "not_found", |_| Some(Verdict::NotFound)));
     add(under(fields, "throttled", |fields| {
@@ -86,7 +84,9 @@ fn condition(fields: &Fields<'_>) -> Condition {
     let tests = tests.chain(empty.into_iter().map(Test::Empty));
     Condition {
         status,
-        tests: tests.chain(present.into_iter().map(Test::Present)).collect(),
+        tests: tests
+            .chain(present.into_iter().map(Test::Present))
+            .collect(),
     }
 }
 

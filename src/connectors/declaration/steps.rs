@@ -128,9 +128,7 @@ fn method(place: &Place<'_>) -> Option<Method> {
 }
 
 fn body(fields: &Fields<'_>) -> Option<Body> {
-    let form = fields.optional("form", |place| {
-        place.list(|place| place.fields(form_field))
-    });
+    let form = fields.optional("form", |place| place.list(|place| place.fields(form_field)));
     let json = fields.optional("json", json);
     match (form, json) {
         (None, None) => Some(Body::None),
