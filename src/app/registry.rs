@@ -41,6 +41,7 @@ pub struct Registry {
     pub(super) changed: Arc<Notify>,
     pub(super) placed: Arc<Notify>,
     pub(super) due: Arc<Notify>,
+    pub(super) ended: Arc<Notify>,
     pub(super) stopping: CancellationToken,
 }
 
@@ -225,6 +226,7 @@ impl Registry {
             changed,
             placed,
             due,
+            ended: Arc::default(),
             stopping,
         }
     }
@@ -232,6 +234,11 @@ impl Registry {
     /// The store; tests plan faults in it.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Now, for limits that a message is held against; a transaction decides by its own clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The clock's instant; a transaction decides by its own.

@@ -2,6 +2,10 @@
 
 mod ending;
 mod inform;
+mod settle;
+mod work;
 
 pub(super) use ending::{cancel_tasks, open_tasks};
-pub(super) use inform::{Inform, Informed, inform_recipients};
+pub(super) use inform::{Inform, inform_recipients};
+pub use settle::ListTasks;
+pub use work::{Failed, LeaseTasks, OnLease, OpenedTask};

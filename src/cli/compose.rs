@@ -158,7 +158,7 @@ fn routes(registry: &Registry, message_bytes_max: usize) -> Routes {
             routes.add_service(service);
         )*};
     }
-    add! { audit collection consent disclosure event hold policy purpose record subject }
+    add! { audit collection consent disclosure event hold policy purpose record subject task }
     routes.routes()
 }
 

@@ -21,3 +21,4 @@ pub mod scopes;
 pub mod server;
 pub mod status;
 pub mod subject;
+pub mod task;

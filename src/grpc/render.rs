@@ -77,6 +77,14 @@ fn content(content: Content) -> item::Content {
     }
 }
 
+/// A JSON object as the message that holds one; anything else: an empty one.
+pub fn json_struct(value: Value) -> Struct {
+    match value {
+        Value::Object(object) => json_object(object),
+        _ => Struct::default(),
+    }
+}
+
 fn json_object(object: Map<String, Value>) -> Struct {
     let fields = object.into_iter();
     Struct {

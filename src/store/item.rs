@@ -16,6 +16,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+pub(super) use self::content::encode as encode_content;
 pub use self::history::ItemChange;
 use super::{
     error::StoreError,

@@ -19,6 +19,7 @@ pub mod consent;
 pub mod decision;
 pub mod disclosure;
 pub mod event;
+pub mod export_provided;
 pub mod hold;
 pub mod idempotency;
 pub mod identifier;

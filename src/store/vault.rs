@@ -431,6 +431,13 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the key of an owner is there: it was neither destroyed nor lost.
+    pub async fn has_own_key(&self, owner: impl Into<Uuid>) -> Result<bool, StoreError> {
+        let owner = owner.into();
+        self.prepare_keys(&[owner]).await?;
+        Ok(self.keys.lock().await.contains_key(&owner))
+    }
+
     /// Seals a value for its place: under its subject's key, or under the one that [`At::under`] names.
     pub(super) async fn seal(
         &self,

@@ -12,7 +12,7 @@ const BLOB: u8 = b'B';
 const LOCATOR: u8 = b'L';
 
 /// To bytes.
-pub(super) fn encode(content: &Content) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+pub(in crate::store) fn encode(content: &Content) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let json;
     let (kind, value) = match content {
         Content::Text(text) => (TEXT, text.as_bytes()),
