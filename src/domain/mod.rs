@@ -7,6 +7,7 @@ pub mod caller;
 pub mod consent;
 pub mod decision;
 pub mod disclosure;
+pub mod erasure;
 pub mod event;
 pub mod hold;
 pub mod id;

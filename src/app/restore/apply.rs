@@ -15,6 +15,7 @@ use crate::{
         membership::MembershipFact,
         name::Source,
         policy::history::PolicyHistory,
+        suppression::Suppression,
     },
     store::{Tx, subject::SubjectRecord},
 };
@@ -271,6 +272,15 @@ async fn erase_again(
     let deleted = delete(tx, subject, &ids).await?;
     tx.unlink_everything(subject).await?;
     tx.restore_erasure(subject, erased.erased_at).await?;
+    // The journal does not date a no; whatever it was, a yes after the erasure answers it.
+    let objected = erased.objected.iter().cloned();
+    let suppression = Suppression {
+        suppressed_at: erased.erased_at,
+        objected: objected
+            .map(|purpose| (purpose, erased.erased_at))
+            .collect(),
+    };
+    tx.suppress(&erased.suppressed, &suppression).await?;
     Ok(Event {
         kind: EventKind::SubjectErased,
         ..deleted
