@@ -92,6 +92,17 @@ pub(super) async fn apply(
     if let JournalKind::SubjectsMerged { merged } = entry.what {
         return merge_again(tx, policies, merged, entry.subject_id).await;
     }
+    if let JournalKind::Erased(erased) = &entry.what {
+        // Whoever was erased is not to come back by a late registration, known here or not.
+        let objected = erased.objected.iter();
+        let suppression = Suppression {
+            suppressed_at: erased.erased_at,
+            objected: objected
+                .map(|purpose| (purpose.clone(), erased.erased_at))
+                .collect(),
+        };
+        tx.suppress(&erased.suppressed, &suppression).await?;
+    }
     let Some(SubjectRecord {
         subject_id,
         erased_at,

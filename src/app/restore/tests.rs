@@ -20,7 +20,9 @@ use crate::{
         consent::{ConsentChoice, EvidenceMethod, GivenBy, statement::StatedEvidence},
         decision::{Effect, Query},
         id::{ItemId, ObjectionId, RestrictionId},
+        identifier::normalise,
         journal::{DeniedConsent, ErasedSubject, JournalKind},
+        policy::model::Normalise,
         subject::SubjectState,
         subject_ref::SubjectRef,
     },
@@ -364,6 +366,37 @@ async fn an_erased_subject_is_found_and_allowed_no_more_and_its_key_is_destroyed
     test.registry.restore().await.unwrap();
     let snapshot = test.registry.store().snapshot(now).await.unwrap();
     assert!(!snapshot.has_key(subject).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_erased_person_whom_nobody_knows_stays_suppressed() {
+    let test = registry().await;
+    let now = test.registry.clock_now();
+    let email = "gone@example.org";
+    let key = (
+        "email".parse().unwrap(),
+        normalise(Normalise::Email, email).unwrap(),
+    );
+    let store = test.registry.store();
+    let snapshot = store.snapshot(now).await.unwrap();
+    let suppressed = snapshot.hash_identifier(&key);
+    snapshot.close().await.unwrap();
+    let erased = JournalKind::Erased(ErasedSubject {
+        erased_at: now,
+        retained: Vec::new(),
+        suppressed,
+        objected: vec![NEWSLETTER.parse().unwrap()],
+    });
+    let nobody = SubjectId(Uuid::from_u128(9));
+    assert_eq!(meet(&test, entry(1, now, nobody, erased)).await, (0, 1));
+    let snapshot = store.snapshot(now).await.unwrap();
+    let wanted = std::slice::from_ref(&key);
+    let found = snapshot.list_suppressed(wanted).await.unwrap();
+    assert_eq!(
+        found[&key].objected,
+        [(NEWSLETTER.parse().unwrap(), now)],
+        "with what was said no to"
+    );
 }
 
 #[tokio::test]
