@@ -68,6 +68,7 @@ pub(super) async fn merge_unjournaled(
         move_sealed(tx, from, into).await?
     } else {
         tx.move_without_key(from, into).await?;
+        tx.forget_corrections(from).await?;
         HashMap::new()
     };
     move_the_rest(tx, from, into, &gone).await?;
@@ -90,6 +91,7 @@ async fn move_sealed(
     let gone = tx.move_items(from, into).await?;
     tx.move_consents(from, into).await?;
     tx.move_disclosures(from, into).await?;
+    tx.move_corrections(from, into).await?;
     Ok(gone)
 }
 
@@ -106,6 +108,7 @@ async fn move_the_rest(
     tx.move_holds(from, into, gone).await?;
     tx.move_withdrawal_tokens(from, into).await?;
     tx.move_tasks(from, into).await?;
+    tx.move_requests(from, into).await?;
     Ok(())
 }
 

@@ -120,6 +120,8 @@ names! {
     ActivityId: "a-z, 0-9, '_', '-' and '.', starting with a letter or digit", lower;
     /// A type of identifier: `email`, `shop_user`, `ga_client`.
     IdentifierType: "a-z, 0-9, '_', '-' and '.', starting with a letter or digit", lower;
+    /// The way on which a request of a data subject came: `email`, `letter`.
+    Channel: "a-z, 0-9, '_', '-' and '.', starting with a letter or digit", lower;
     /// The service that collected an item or saw an activity: `shop`.
     Source: "a-z, A-Z, 0-9, '_', '-' and '.', starting with a letter or digit", mixed;
     /// The version of a policy: `2018-05-24`.

@@ -16,7 +16,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-pub(super) use self::content::encode as encode_content;
+pub(super) use self::content::{decode as decode_content, encode as encode_content};
 pub use self::history::ItemChange;
 use super::{
     error::StoreError,

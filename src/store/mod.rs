@@ -31,6 +31,7 @@ pub mod key_destruction;
 pub mod membership;
 pub mod objection;
 pub mod policy;
+pub mod request;
 pub mod restore;
 pub mod restriction;
 pub mod state;

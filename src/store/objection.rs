@@ -1,10 +1,9 @@
-//! Objections (Art. 21). The decision reads them; the requests that make them come with their own
-//! workflow.
+//! Objections (Art. 21). The decision reads them; requests make them and decide on them.
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{
     error::StoreError,
@@ -12,7 +11,8 @@ use super::{
     session::{Session, Tx},
 };
 use crate::domain::{
-    id::{ObjectionId, SubjectId},
+    id::{ObjectionId, SubjectId, SubjectRequestId},
+    request::part::ObjectionDecision,
     subject::Objection,
 };
 
@@ -32,6 +32,9 @@ mod row {
         pub occurred_at: i64,
         pub recorded_at: i64,
         pub rejected_at: Option<i64>,
+        pub subject_request_id: Option<Uuid>,
+        pub upheld_at: Option<i64>,
+        pub grounds: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -74,8 +77,61 @@ impl Tx {
             occurred_at: Set(it.occurred_at.as_microsecond()),
             recorded_at: Set(self.now().as_microsecond()),
             rejected_at: Set(it.rejected_at.map(Timestamp::as_microsecond)),
+            subject_request_id: Set(None),
+            upheld_at: Set(None),
+            grounds: Set(None),
         });
         self.insert_rows(rows.collect()).await
+    }
+
+    /// Keeps objections that a request makes, undecided. Lock the subject first.
+    pub async fn insert_objections(
+        &mut self,
+        subject: SubjectId,
+        request: SubjectRequestId,
+        objections: &[Objection],
+    ) -> Result<(), StoreError> {
+        let rows = objections.iter().map(|objection| row::ActiveModel {
+            subject_id: Set(subject.0),
+            objection_id: Set(objection.objection_id.0),
+            purpose: Set(objection.purpose.as_str().to_owned()),
+            occurred_at: Set(objection.occurred_at.as_microsecond()),
+            recorded_at: Set(self.now().as_microsecond()),
+            rejected_at: Set(None),
+            subject_request_id: Set(Some(request.0)),
+            upheld_at: Set(None),
+            grounds: Set(None),
+        });
+        let rows = rows.collect();
+        self.insert_rows(rows).await
+    }
+
+    /// Keeps what became of an objection. Lock the subject first.
+    pub async fn decide_objection(
+        &mut self,
+        subject: SubjectId,
+        objection: ObjectionId,
+        decision: &ObjectionDecision,
+    ) -> Result<(), StoreError> {
+        let microseconds = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
+        row::Entity::update_many()
+            .col_expr(
+                row::Column::RejectedAt,
+                Expr::value(microseconds(decision.rejected_at())),
+            )
+            .col_expr(
+                row::Column::UpheldAt,
+                Expr::value(microseconds(decision.upheld_at())),
+            )
+            .col_expr(
+                row::Column::Grounds,
+                Expr::value(Some(decision.grounds.clone())),
+            )
+            .filter(row::Column::SubjectId.eq(subject.0))
+            .filter(row::Column::ObjectionId.eq(objection.0))
+            .exec(self.connection()?)
+            .await?;
+        Ok(())
     }
 
     /// Gives the objections of one subject to another, for a merge. Lock both subjects first.
@@ -104,6 +160,9 @@ impl TryFrom<row::Model> for Objection {
             occurred_at,
             recorded_at: _,
             rejected_at,
+            subject_request_id: _,
+            upheld_at: _,
+            grounds: _,
         } = row;
         Ok(Self {
             objection_id: ObjectionId(objection_id),

@@ -1,9 +1,9 @@
-//! Restrictions (Art. 18). The decision reads them; the requests that make them come with their own
-//! workflow.
+//! Restrictions (Art. 18). The decision reads them; requests make and lift them.
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use jiff::Timestamp;
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{
     error::StoreError,
@@ -12,7 +12,7 @@ use super::{
     session::{Session, Tx},
 };
 use crate::domain::{
-    id::{RestrictionId, SubjectId},
+    id::{RestrictionId, SubjectId, SubjectRequestId},
     subject::Restriction,
 };
 
@@ -32,6 +32,8 @@ mod row {
         pub started_at: i64,
         pub recorded_at: i64,
         pub lifted_at: Option<i64>,
+        pub subject_request_id: Option<Uuid>,
+        pub informed_at: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -65,6 +67,50 @@ impl Session {
 }
 
 impl Tx {
+    /// Keeps a restriction that a request makes. Lock the subject first.
+    pub async fn insert_restriction(
+        &mut self,
+        subject: SubjectId,
+        request: SubjectRequestId,
+        restriction: &Restriction,
+    ) -> Result<(), StoreError> {
+        let row = row::ActiveModel {
+            subject_id: Set(subject.0),
+            restriction_id: Set(restriction.restriction_id.0),
+            data_categories: Set(name_list::write(&restriction.data_categories)),
+            started_at: Set(restriction.started_at.as_microsecond()),
+            recorded_at: Set(self.now().as_microsecond()),
+            lifted_at: Set(None),
+            subject_request_id: Set(Some(request.0)),
+            informed_at: Set(None),
+        };
+        self.insert_rows(vec![row]).await
+    }
+
+    /// Lifts a restriction at the transaction's instant; the person was told at `informed_at`. Lock the
+    /// subject first.
+    pub async fn lift_restriction(
+        &mut self,
+        subject: SubjectId,
+        restriction: RestrictionId,
+        informed_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(
+                row::Column::LiftedAt,
+                Expr::value(Some(self.now().as_microsecond())),
+            )
+            .col_expr(
+                row::Column::InformedAt,
+                Expr::value(Some(informed_at.as_microsecond())),
+            )
+            .filter(row::Column::SubjectId.eq(subject.0))
+            .filter(row::Column::RestrictionId.eq(restriction.0))
+            .exec(self.connection()?)
+            .await?;
+        Ok(())
+    }
+
     /// Gives the restrictions of one subject to another, for a merge. Lock both subjects first.
     pub async fn move_restrictions(
         &mut self,
@@ -91,6 +137,8 @@ impl TryFrom<row::Model> for Restriction {
             started_at,
             recorded_at: _,
             lifted_at,
+            subject_request_id: _,
+            informed_at: _,
         } = row;
         Ok(Self {
             restriction_id: RestrictionId(restriction_id),

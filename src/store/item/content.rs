@@ -32,7 +32,7 @@ pub(in crate::store) fn encode(content: &Content) -> Result<Zeroizing<Vec<u8>>, 
 }
 
 /// And back.
-pub(super) fn decode(item: Uuid, bytes: &[u8]) -> Result<Content, StoreError> {
+pub(in crate::store) fn decode(item: Uuid, bytes: &[u8]) -> Result<Content, StoreError> {
     let unreadable = || corrupt(item, "content_sealed");
     let (kind, value) = bytes.split_first().ok_or_else(unreadable)?;
     let text = || String::from_utf8(value.to_vec()).map_err(|_| unreadable());
