@@ -10,6 +10,7 @@ pub mod decision;
 pub mod disclosure;
 pub mod erasure;
 pub mod event;
+pub mod export;
 pub mod hold;
 pub mod id;
 pub mod identifier;

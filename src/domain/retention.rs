@@ -49,7 +49,7 @@ fn first_end(
 }
 
 /// When the rule's period runs out; `None`: it does not run yet, or never ends.
-fn trigger_end(
+pub fn trigger_end(
     policy: &CompiledPolicy,
     subject: &SubjectState,
     item: &ItemState,

@@ -30,7 +30,7 @@ pub fn lint(policy: &CompiledPolicy) -> Vec<Finding> {
     lint.findings
 }
 
-pub(super) use recipient::is_transfer;
+pub(in crate::domain) use recipient::is_transfer;
 
 struct Lint<'a> {
     policy: &'a Policy,

@@ -16,7 +16,7 @@ const EEA: [&str; 30] = [
 ];
 
 /// Whether a recipient is known to process outside of the European Economic Area.
-pub(in crate::domain::policy) fn is_transfer(recipient: &ProcessorEntry) -> bool {
+pub(in crate::domain) fn is_transfer(recipient: &ProcessorEntry) -> bool {
     recipient
         .country
         .as_deref()
