@@ -5,7 +5,6 @@ mod inform;
 mod settle;
 mod work;
 
-pub(super) use ending::{cancel_tasks, open_tasks};
 pub(super) use inform::{Inform, inform_recipients};
 pub use settle::ListTasks;
 pub use work::{Failed, LeaseTasks, OnLease, OpenedTask};

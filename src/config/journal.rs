@@ -72,21 +72,19 @@ impl Journal {
 
     /// Beside an embedded database's file; elsewhere there is no place that goes without saying.
     fn by_default(section: &mut Section<'_>, database: &Database) -> Self {
-        match database.url.sqlite_file() {
-            Some(path) => Self::beside(&path),
-            None => {
-                if database.url.is_postgres() {
-                    section.problem(
-                        "url",
-                        format!(
-                            "is required, another database than the data's; or file, for a single \
-                             replica; or else none = \"{NO_JOURNAL}\""
-                        ),
-                    );
-                }
-                Self::Nowhere
-            }
+        if let Some(path) = database.url.sqlite_file() {
+            return Self::beside(&path);
         }
+        if database.url.is_postgres() {
+            section.problem(
+                "url",
+                format!(
+                    "is required, another database than the data's; or file, for a single \
+                     replica; or else none = \"{NO_JOURNAL}\""
+                ),
+            );
+        }
+        Self::Nowhere
     }
 
     fn beside(database: &Path) -> Self {

@@ -21,7 +21,7 @@ use super::{
 use crate::config::Credential;
 
 /// A token is not used for the last of its time.
-const MARGIN: Duration = Duration::from_secs(60);
+const MARGIN: Duration = Duration::from_mins(1);
 /// How long a token counts whose answer does not say.
 const LIFETIME: Duration = Duration::from_mins(30);
 

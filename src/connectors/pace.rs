@@ -200,7 +200,7 @@ mod tests {
     fn breaker() -> Breaker {
         Breaker::new(&Limits {
             breaker_failures: 3,
-            breaker_pause: Duration::from_secs(60),
+            breaker_pause: Duration::from_mins(1),
             ..Limits::default()
         })
     }

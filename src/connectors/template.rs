@@ -102,7 +102,7 @@ impl Template {
 
     /// Its text for these values.
     pub fn fill(&self, values: &dyn Values) -> Result<String, FillError> {
-        self.fill_with(values, |text, value| text.push_str(value))
+        self.fill_with(values, String::push_str)
     }
 
     /// Its text for these values, with each value percent-encoded.

@@ -245,7 +245,9 @@ impl From<&ConsentRecord> for DeniedConsent {
 
 impl From<KeyedHash> for String {
     fn from(hash: KeyedHash) -> Self {
-        hash.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hash.0
+            .iter()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 }
 

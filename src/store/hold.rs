@@ -148,12 +148,12 @@ impl Tx {
         into: SubjectId,
         gone: &HashMap<ItemId, ItemId>,
     ) -> Result<(), StoreError> {
-        let held = row::Entity::find()
+        let rows = row::Entity::find()
             .filter(row::Column::SubjectId.is_in([from.0, into.0]))
             .all(self.connection()?)
             .await?;
-        let mut moved = Vec::with_capacity(held.len());
-        for row in held {
+        let mut moved = Vec::with_capacity(rows.len());
+        for row in rows {
             let mut hold = LegalHold::try_from(row)?;
             let heirs = hold.item_ids.iter().filter_map(|id| gone.get(id)).copied();
             let heirs: Vec<_> = heirs.collect();

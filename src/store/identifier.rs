@@ -108,8 +108,8 @@ pub struct NewIdentifier {
 impl Session {
     /// An identifier's keyed hashes, one under each index key: what may be kept of it in the journal.
     pub fn hash_identifier(&self, (kind, value): &IdentifierKey) -> Vec<HashedIdentifier> {
-        let hashes = self.vault.index_hashes(kind, value).into_iter();
-        let hashed = hashes.map(|IndexHash { key_id, hash }| HashedIdentifier {
+        let under_each = self.vault.index_hashes(kind, value).into_iter();
+        let hashed = under_each.map(|IndexHash { key_id, hash }| HashedIdentifier {
             identifier_type: kind.clone(),
             index_key: key_id.as_str().to_owned(),
             hash: KeyedHash(hash.to_vec()),

@@ -86,7 +86,7 @@ impl Session {
         id: SubjectRequestId,
     ) -> Result<Option<AnyRequest>, StoreError> {
         let row = row::Entity::find_by_id(id.0)
-            .into_model::<Document>()
+            .into_model::<RequestRow>()
             .one(self.connection()?)
             .await?;
         row.map(AnyRequest::try_from).transpose()
@@ -106,7 +106,7 @@ impl Session {
             .order_by_asc(row::Column::DueAt)
             .order_by_asc(row::Column::SubjectRequestId)
             .limit(limit)
-            .into_model::<Document>()
+            .into_model::<RequestRow>()
             .all(self.connection()?)
             .await?;
         rows.into_iter().map(AnyRequest::try_from).collect()
@@ -125,7 +125,7 @@ impl Session {
             .filter(row::Column::SubjectRequestId.gt(after.0))
             .order_by_asc(row::Column::SubjectRequestId)
             .limit(limit)
-            .into_model::<Document>()
+            .into_model::<RequestRow>()
             .all(self.connection()?)
             .await?;
         let requests = rows.into_iter().map(|row| {
@@ -187,7 +187,7 @@ impl Tx {
     ) -> Result<Option<AnyRequest>, StoreError> {
         let row = row::Entity::find_by_id(id.0)
             .lock(LockType::Update)
-            .into_model::<Document>()
+            .into_model::<RequestRow>()
             .one(self.connection()?)
             .await?;
         row.map(AnyRequest::try_from).transpose()
@@ -284,18 +284,18 @@ fn document(record: &Record) -> Result<String, StoreError> {
 
 /// The part of a row that a request is read from.
 #[derive(FromQueryResult)]
-struct Document {
+struct RequestRow {
     subject_request_id: Uuid,
     subject_id: Uuid,
     state: String,
     document: String,
 }
 
-impl TryFrom<Document> for AnyRequest {
+impl TryFrom<RequestRow> for AnyRequest {
     type Error = StoreError;
 
-    fn try_from(row: Document) -> Result<Self, StoreError> {
-        let Document {
+    fn try_from(row: RequestRow) -> Result<Self, StoreError> {
+        let RequestRow {
             subject_request_id,
             subject_id,
             state,

@@ -142,7 +142,7 @@ on_both! {
         let outcomes = racers.join_all().await;
         let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         assert_eq!(done, 1, "{outcomes:?}");
-        assert!(outcomes.iter().flat_map(|outcome| outcome.as_ref().err()).all(|reason| reason == "ILLEGAL_TRANSITION"));
+        assert!(outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).all(|reason| reason == "ILLEGAL_TRANSITION"));
         let all = ListLegalHoldsRequest { include_released: true, ..ListLegalHoldsRequest::default() };
         assert_eq!(list(&mut clients, all).await.0.len(), 1);
         assert_eq!(list(&mut clients, ListLegalHoldsRequest::default()).await.0, []);

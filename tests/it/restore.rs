@@ -313,11 +313,11 @@ async fn stays_taken_back(server: TestServer, lost: Lost) {
 
 on_both! {
     async fn what_was_taken_back_stays_so_when_the_data_alone_is_restored(server: TestServer) {
-        stays_taken_back(server, Lost::Data).await;
+        Box::pin(stays_taken_back(server, Lost::Data)).await;
     }
 
     async fn what_was_taken_back_stays_so_when_data_and_keys_are_restored(server: TestServer) {
-        stays_taken_back(server, Lost::DataAndKeys).await;
+        Box::pin(stays_taken_back(server, Lost::DataAndKeys)).await;
     }
 
     async fn a_second_restore_of_the_same_backup_is_brought_up_again(server: TestServer) {

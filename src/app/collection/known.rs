@@ -121,9 +121,10 @@ impl Known {
     /// Whose data a registration is, as far as is known by now, if nobody's erasure stands against it.
     pub(super) fn matched(&self, checked: &Checked) -> Result<Matched, Error> {
         let mut who = self.choose(checked)?;
-        let suppressed = match checked.returning {
-            true => Vec::new(),
-            false => self.suppressed(checked),
+        let suppressed = if checked.returning {
+            Vec::new()
+        } else {
+            self.suppressed(checked)
         };
         let is_refused = |place: &usize| {
             let one = checked.identifiers.get(*place);

@@ -135,9 +135,9 @@ async fn names_that_no_policy_knows_and_items_of_others_are_refused() {
 async fn the_holds_of_one_who_is_merged_away_stay_on_the_items_that_went_over() {
     let test = registry().await;
     let (from, into) = (visitor(&test).await, visitor(&test).await);
-    let held = items(&test, from).await[0].item_id;
+    let frozen = items(&test, from).await[0].item_id;
     let kept = items(&test, into).await[0].item_id;
-    let hold = placed(&test, place(from, vec![held], &[])).await;
+    let hold = placed(&test, place(from, vec![frozen], &[])).await;
     let now = test.registry.clock_now();
     let caller = test.caller.clone();
     let store = test.registry.store.clone();
@@ -157,8 +157,11 @@ async fn the_holds_of_one_who_is_merged_away_stay_on_the_items_that_went_over() 
     assert_eq!(standing[0].legal_hold_id, hold.legal_hold_id);
     let left = items(&test, into).await;
     assert_eq!(left.len(), 1, "both had the same item");
-    assert!([held, kept].contains(&left[0].item_id));
-    assert!(standing[0].covers(&left[0]), "the item that stands is held");
+    assert!([frozen, kept].contains(&left[0].item_id));
+    assert!(
+        standing[0].covers(&left[0]),
+        "the item that stands is frozen"
+    );
     let refused = delete(&test, into, vec![left[0].item_id]).await;
     assert!(matches!(refused, Err(Error::Held(_))), "{refused:?}");
 }

@@ -44,8 +44,8 @@ fn withdrawal(subject: SubjectId) -> WithdrawConsent {
 
 /// Lines of the journal, without those that say the same again.
 fn journaled(test: &TestRegistry) -> usize {
-    let text = fs::read_to_string(test.dir.path().join("journal.log")).unwrap_or_default();
-    let ids = text.lines().filter_map(|line| line.split(' ').nth(2));
+    let written = fs::read_to_string(test.dir.path().join("journal.log")).unwrap_or_default();
+    let ids = written.lines().filter_map(|line| line.split(' ').nth(2));
     ids.collect::<std::collections::BTreeSet<_>>().len()
 }
 
@@ -199,8 +199,8 @@ async fn withdrawals_that_come_at_once_are_all_in_the_journal_when_they_are_answ
             let call = Call::new(test.caller.clone(), Action::WithdrawConsent);
             let done = test.registry.withdraw_consent(call, withdrawal(subject));
             let id = done.await.unwrap().value.facts[0].consent_id.to_string();
-            let text = fs::read_to_string(test.dir.path().join("journal.log")).unwrap();
-            assert!(text.contains(&id));
+            let written = fs::read_to_string(test.dir.path().join("journal.log")).unwrap();
+            assert!(written.contains(&id));
         }
     });
     join_all(all).await;

@@ -5,10 +5,9 @@ use crate::{
     app::error::Error,
     domain::{
         event::{Event, EventKind},
-        id::SubjectRequestId,
         task::Task,
     },
-    store::{Session, Tx},
+    store::Tx,
 };
 
 /// Writes a task that went a step further. `Some`: it came to its end or to the dead letters, and this
@@ -30,33 +29,4 @@ pub(super) fn event(kind: EventKind, task: &Task) -> Event {
         task_ids: vec![task.task_id],
         ..Event::new(kind, Some(task.subject_id))
     }
-}
-
-/// Ends the tasks of a request that have not come to their end: they are no longer wanted. Returns what
-/// others hear of it. The subject is held.
-pub(in crate::app) async fn cancel_tasks(
-    tx: &mut Tx,
-    request: SubjectRequestId,
-) -> Result<Vec<Event>, Error> {
-    let mut events = Vec::new();
-    for task in open_tasks(tx, request).await? {
-        let Some(held) = tx.hold_task(task.task_id).await? else {
-            continue;
-        };
-        // One that has ended while this one waited stays as it ended.
-        if let Ok(cancelled) = held.cancelled(tx.now()) {
-            events.extend(save(tx, &cancelled).await?);
-        }
-    }
-    Ok(events)
-}
-
-/// The tasks of a request that have not come to their end: while there is one, the request waits.
-pub(in crate::app) async fn open_tasks(
-    session: &Session,
-    request: SubjectRequestId,
-) -> Result<Vec<Task>, Error> {
-    let mut tasks = session.list_request_tasks(request).await?;
-    tasks.retain(|task| !task.is_ended());
-    Ok(tasks)
 }

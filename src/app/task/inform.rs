@@ -295,15 +295,12 @@ fn portions(items: Vec<TaskItem>) -> Vec<Vec<TaskItem>> {
         let last = portions.last_mut().filter(|last: &&mut Vec<TaskItem>| {
             last.is_empty() || last.len() < TASK_ITEMS_MAX && bytes + more <= TASK_BYTES_MAX
         });
-        match last {
-            Some(last) => {
-                bytes += more;
-                last.push(item);
-            }
-            None => {
-                bytes = more;
-                portions.push(vec![item]);
-            }
+        if let Some(last) = last {
+            bytes += more;
+            last.push(item);
+        } else {
+            bytes = more;
+            portions.push(vec![item]);
         }
     }
     portions

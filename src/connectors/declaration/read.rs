@@ -64,7 +64,9 @@ fn calls(fields: &Fields<'_>) -> Option<Calls> {
     let secrets = fields.or_default("secrets", sources);
     let authentication = fields.required("authentication", |place| place.fields(authentication));
     let headers = fields.or_default("headers", rules::headers);
-    let limits = fields.optional("limits", |place| place.fields(limits));
+    let limits = fields.optional("limits", |place| {
+        place.fields(|fields| Some(limits(fields)))
+    });
     let answers = fields.or_default("answers", |place| {
         place.fields(|fields| Some(rules::rules(fields)))
     });
@@ -193,12 +195,12 @@ pub(super) fn template(place: &Place<'_>) -> Option<Template> {
     Template::parse(&place.text()?).map_or_else(|problem| place.refuse(problem), Some)
 }
 
-fn limits(fields: &Fields<'_>) -> Option<Limits> {
+fn limits(fields: &Fields<'_>) -> Limits {
     let standard = Limits::default();
     let duration = |key, least, most| fields.optional(key, |place| place.duration(least, most));
     let number =
         |key, [least, most]: [u32; 2]| fields.optional(key, |place| place.number(least, most));
-    Some(Limits {
+    Limits {
         concurrency: number("concurrency", CONCURRENCY).unwrap_or(standard.concurrency),
         rates: fields.or_default("rates", |place| place.list(|place| place.fields(rate))),
         timeout: duration("timeout", TIMEOUT[0], TIMEOUT[1]).unwrap_or(standard.timeout),
@@ -210,7 +212,7 @@ fn limits(fields: &Fields<'_>) -> Option<Limits> {
             .unwrap_or(standard.breaker_failures),
         breaker_pause: duration("breaker_pause", PAUSE[0], PAUSE[1])
             .unwrap_or(standard.breaker_pause),
-    })
+    }
 }
 
 fn rate(fields: &Fields<'_>) -> Option<Rate> {

@@ -100,7 +100,7 @@ impl<'a> Describer<'a> {
     /// What stands before the entries. `person: None`: of a portable package.
     pub fn head(
         &self,
-        occasion: Occasion,
+        occasion: &Occasion,
         overview: &[(DataCategory, u64)],
         person: Option<Person>,
     ) -> Head {

@@ -114,7 +114,7 @@ fn copy() -> (Value, String) {
     let subject = person(std::slice::from_ref(&one));
     let describer = Describer::new(&policies, policy, &subject, now());
     let overview = [(one.state.data_category.clone(), 1)];
-    let head = describer.head(occasion(ExportKind::Access), &overview, Some(known()));
+    let head = describer.head(&occasion(ExportKind::Access), &overview, Some(known()));
     let part = describer.item(one, None);
     let totals = Totals {
         items: 1,
@@ -211,7 +211,7 @@ fn a_portable_package_says_nothing_of_what_only_a_copy_tells() {
     let policy = policies.in_force(now()).expect("one is in force");
     let subject = person(&[]);
     let describer = Describer::new(&policies, policy, &subject, now());
-    let head = describer.head(occasion(ExportKind::Portability), &[], None);
+    let head = describer.head(&occasion(ExportKind::Portability), &[], None);
     let text = writer::head(&head, Section::Items).expect("writes")
         + &writer::foot(&Totals::default()).expect("writes");
     let package: Value = serde_json::from_str(&text).expect("JSON");

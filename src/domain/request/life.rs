@@ -465,6 +465,7 @@ impl AnyRequest {
     }
 
     /// Where the leaves put it, when that is elsewhere than where it is: nothing is started.
+    #[must_use]
     pub fn settle(self, leaves: &Leaves, now: Timestamp) -> Self {
         match self {
             Self::InProgress(request) => request.settle(leaves, now).into(),

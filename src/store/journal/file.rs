@@ -191,7 +191,7 @@ fn write_line(lines: &mut Vec<u8>, begun: u64, entry: &Written) {
 fn sum(text: &[u8]) -> String {
     let digest = digest(&SHA256, text);
     let bytes = digest.as_ref().iter().take(SUM_BYTES);
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    bytes.fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// What a file holds.

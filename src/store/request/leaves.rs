@@ -100,7 +100,7 @@ impl Session {
                 counts
                     .entry(SubjectRequestId(row.subject_request_id))
                     .or_default()
-                    .add(row);
+                    .add(&row);
             }
             for row in self.count_waiting(ids()).await? {
                 let of_request = counts.entry(SubjectRequestId(row.retained_by)).or_default();
@@ -152,7 +152,7 @@ impl Session {
 }
 
 impl RequestCounts {
-    fn add(&mut self, row: TaskRow) {
+    fn add(&mut self, row: &TaskRow) {
         let tasks = row.tasks.unsigned_abs();
         let known = self.tasks.iter().position(|count| count.kind == row.kind);
         let at = known.unwrap_or_else(|| {

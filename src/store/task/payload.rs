@@ -19,12 +19,13 @@ use crate::domain::{
 #[derive(Serialize, Deserialize)]
 struct Payload {
     identifiers: Vec<(IdentifierType, String)>,
-    items: Vec<Item>,
+    items: Vec<StoredItem>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Item {
-    item_id: ItemId,
+struct StoredItem {
+    #[serde(rename = "item_id")]
+    id: ItemId,
     data_category: DataCategory,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     key: String,
@@ -51,7 +52,7 @@ pub(super) fn write(payload: &TaskPayload) -> Result<Zeroizing<Vec<u8>>, StoreEr
         identifiers: identifiers
             .map(|one| (one.identifier_type.clone(), one.value.expose().to_owned()))
             .collect(),
-        items: payload.items.iter().map(Item::from).collect(),
+        items: payload.items.iter().map(StoredItem::from).collect(),
     };
     bytes(&stored)
 }
@@ -83,7 +84,7 @@ pub(super) fn read_progress(task: TaskId, bytes: &[u8]) -> Result<Progress, Stor
     Ok(Progress(value))
 }
 
-impl From<&TaskItem> for Item {
+impl From<&TaskItem> for StoredItem {
     fn from(item: &TaskItem) -> Self {
         let TaskItem {
             item_id,
@@ -95,7 +96,7 @@ impl From<&TaskItem> for Item {
         } = item;
         let references = external_references.iter();
         Self {
-            item_id: *item_id,
+            id: *item_id,
             data_category: data_category.clone(),
             key: key.expose().to_owned(),
             locator: locator.as_ref().map(|one| one.expose().to_owned()),
@@ -110,7 +111,7 @@ impl From<&TaskItem> for Item {
     }
 }
 
-impl Item {
+impl StoredItem {
     fn read(self, task: TaskId) -> Result<TaskItem, StoreError> {
         let references = self.external_references.into_iter();
         let right_value = match self.right_value {
@@ -126,7 +127,7 @@ impl Item {
             }
         };
         Ok(TaskItem {
-            item_id: self.item_id,
+            item_id: self.id,
             data_category: self.data_category,
             key: ItemKey::new(self.key),
             locator: self.locator.map(Locator::new),

@@ -107,8 +107,9 @@ fn list(lines: &[String]) -> String {
             "<ul class=\"plain\">{}</ul>",
             lines
                 .iter()
-                .map(|line| format!("<li>{line}</li>"))
-                .collect::<String>()
+                .map(|line| ["<li>", line, "</li>"].concat())
+                .collect::<Vec<_>>()
+                .concat()
         ),
     }
 }

@@ -197,7 +197,7 @@ fn recipient(out: &mut String, one: &RecipientPart) {
     match one.role {
         Some(RecipientRole::Processor) => fact(out, "Part", "works for us, on our instructions"),
         Some(RecipientRole::Controller) => {
-            fact(out, "Part", "is responsible for its own use of it")
+            fact(out, "Part", "is responsible for its own use of it");
         }
         None => {}
     }

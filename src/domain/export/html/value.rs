@@ -20,7 +20,7 @@ const PICTURES: [(&str, &str); 4] = [
 pub(super) fn content(out: &mut String, part: &ContentPart, zone: &TimeZone) {
     match part {
         ContentPart::Text { text } if text.is_empty() => {
-            out.push_str("<p class=\"quiet\">(empty)</p>\n")
+            out.push_str("<p class=\"quiet\">(empty)</p>\n");
         }
         ContentPart::Text { text } => {
             out.push_str("<div class=\"value\">");
