@@ -5,6 +5,7 @@ mod answer;
 mod check;
 mod form;
 mod statement;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -77,12 +78,15 @@ impl Registry {
                     let policy = in_force(policies, now)?;
                     let subject = resolve_locked(tx, policy, &subject, "subject").await?;
                     let subject = subject.subject_id;
+                    let stopped = stop::stop_recipients(tx, policies, subject, &checked).await?;
                     let records = statement::append_records(tx, subject, &checked).await?;
                     let facts = answer::short(&records);
                     let event =
                         answer::event(EventKind::ConsentRecorded, subject, &checked, &facts);
-                    let audit = answer::audit(&event);
+                    let mut audit = answer::audit(&event);
+                    audit.task_ids = stopped.task_ids;
                     let mut change = Change::new(facts, audit).event(event);
+                    change.events.extend(stopped.events);
                     change.journal = JournalKind::denials(&records);
                     Ok(change)
                 })

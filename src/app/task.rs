@@ -5,6 +5,6 @@ mod inform;
 mod settle;
 mod work;
 
-pub(super) use inform::{Inform, inform_recipients};
+pub(super) use inform::{Inform, Informed, inform_recipients};
 pub use settle::ListTasks;
 pub use work::{Failed, LeaseTasks, OnLease, OpenedTask};

@@ -55,6 +55,8 @@ pub const REPORT_BYTES_MAX: usize = 1_024;
 pub const PROGRESS_BYTES_MAX: usize = 16 * 1_024;
 /// Most items of one task; a recipient of more gets several tasks.
 pub const TASK_ITEMS_MAX: usize = 500;
+/// Most items of one task that asks for their content: the largest contents fit into one message.
+pub const TASK_COPIES_MAX: usize = 10;
 /// Most bytes of the personal data of one task, but for a single item that has more.
 pub const TASK_BYTES_MAX: usize = 512 * 1_024;
 

@@ -22,3 +22,4 @@ mod restore;
 mod secrecy;
 mod server;
 mod subject;
+mod task;

@@ -8,6 +8,7 @@ use super::{
     answer::{self, ShortFact, Told},
     check::Check,
     statement::{CheckedStatement, append_records},
+    stop::stop_recipients,
 };
 use crate::{
     app::{
@@ -16,6 +17,7 @@ use crate::{
         resolve::resolve_all_locked,
     },
     domain::{
+        audit::AuditDetail,
         caller::Caller,
         consent::{
             ConsentChoice, ConsentRecord,
@@ -199,12 +201,17 @@ async fn withdraw(
             purposes,
             ..checked.clone()
         };
+        let stopped = stop_recipients(tx, policies, subject, &statement).await?;
         let records = append_records(tx, subject, &statement).await?;
         denials.extend(JournalKind::denials(&records));
         let facts = answer::short(&records);
         let event = answer::event(EventKind::ConsentWithdrawn, subject, &statement, &facts);
-        audits.push(answer::audit(&event));
+        audits.push(AuditDetail {
+            task_ids: stopped.task_ids,
+            ..answer::audit(&event)
+        });
         events.push(event);
+        events.extend(stopped.events);
         kept.subject_ids.push(subject);
         kept.facts.extend(facts);
     }

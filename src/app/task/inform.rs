@@ -18,8 +18,9 @@ use crate::{
         policy::history::PolicyHistory,
         subject_ref::Identifier,
         task::{
-            Affected, Disclosed, Locator, Recipient, TASK_BYTES_MAX, TASK_ITEMS_MAX, Task,
-            TaskCause, TaskItem, TaskKind, TaskPayload, TaskState, recipients,
+            Affected, Disclosed, Locator, Recipient, TASK_BYTES_MAX, TASK_COPIES_MAX,
+            TASK_ITEMS_MAX, Task, TaskCause, TaskItem, TaskKind, TaskPayload, TaskState,
+            recipients,
         },
     },
     store::{Session, Tx},
@@ -97,7 +98,10 @@ pub(in crate::app) async fn inform_recipients(
     if inform.items.is_empty() {
         return Ok(Informed::default());
     }
-    let told = told(tx, policies, &inform).await?;
+    let mut told = told(tx, policies, &inform).await?;
+    if inform.kind == TaskKind::Stop && inform.subject_request_id.is_none() {
+        leave_out_told(tx, inform.subject_id, &mut told).await?;
+    }
     if told.is_empty() {
         return Ok(Informed::default());
     }
@@ -110,7 +114,7 @@ pub(in crate::app) async fn inform_recipients(
         .collect();
     let mut informed = Informed::default();
     for (recipient, Told { items, purposes }) in told {
-        for items in portions(items) {
+        for items in portions(items, inform.kind) {
             let mut task = make(tx, &inform, recipient.clone(), &items).await?;
             task.purposes.clone_from(&purposes);
             informed.task_ids.push(task.task_id);
@@ -132,6 +136,30 @@ struct Told {
     items: Vec<TaskItem>,
     /// For which purposes to stop.
     purposes: Vec<Purpose>,
+}
+
+/// Leaves out whom a task that waits tells the same already: a link to unsubscribe is clicked twice.
+async fn leave_out_told(
+    tx: &Tx,
+    subject: SubjectId,
+    told: &mut BTreeMap<Recipient, Told>,
+) -> Result<(), Error> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    let mut waiting = tx.list_open_tasks(subject).await?;
+    waiting.retain(|task| task.kind == TaskKind::Stop && task.not_before().is_some());
+    told.retain(|recipient, told| {
+        !waiting.iter().any(|task| {
+            task.recipient == *recipient
+                && told.purposes.iter().all(|one| task.purposes.contains(one))
+                && told
+                    .items
+                    .iter()
+                    .all(|one| task.item_ids.contains(&one.item_id))
+        })
+    });
+    Ok(())
 }
 
 /// Everybody who is to be told.
@@ -286,14 +314,19 @@ fn references(disclosures: &[Disclosure]) -> HashMap<(&Processor, ItemId), BTree
     references
 }
 
-/// Portions that fit into a task each.
-fn portions(items: Vec<TaskItem>) -> Vec<Vec<TaskItem>> {
+/// Portions that fit into a task each; what is handed over fits into one completion.
+fn portions(items: Vec<TaskItem>, kind: TaskKind) -> Vec<Vec<TaskItem>> {
+    let items_max = if kind == TaskKind::ProvideCopy {
+        TASK_COPIES_MAX
+    } else {
+        TASK_ITEMS_MAX
+    };
     let mut portions = vec![Vec::new()];
     let mut bytes = 0;
     for item in items {
         let more = item.bytes();
         let last = portions.last_mut().filter(|last: &&mut Vec<TaskItem>| {
-            last.is_empty() || last.len() < TASK_ITEMS_MAX && bytes + more <= TASK_BYTES_MAX
+            last.is_empty() || last.len() < items_max && bytes + more <= TASK_BYTES_MAX
         });
         if let Some(last) = last {
             bytes += more;

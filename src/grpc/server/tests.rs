@@ -255,7 +255,7 @@ async fn what_is_not_served_is_unimplemented() {
     let server = Running::start(options()).await;
     for path in [
         "/personaldata.registry.v1.AuditService/DeleteEverything",
-        "/personaldata.registry.v1.TaskService/LeaseTasks",
+        "/personaldata.registry.v1.TaskService/LeaseTask",
         "/personaldata.registry.v1.PolicyService",
         "/",
     ] {

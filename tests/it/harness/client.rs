@@ -6,7 +6,7 @@ use registry::proto::v1::{
     disclosure_service_client::DisclosureServiceClient, event_service_client::EventServiceClient,
     hold_service_client::HoldServiceClient, policy_service_client::PolicyServiceClient,
     purpose_service_client::PurposeServiceClient, record_service_client::RecordServiceClient,
-    subject_service_client::SubjectServiceClient,
+    subject_service_client::SubjectServiceClient, task_service_client::TaskServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -42,6 +42,7 @@ pub struct Clients {
     pub consent: ConsentServiceClient<Way>,
     pub record: RecordServiceClient<Way>,
     pub subject: SubjectServiceClient<Way>,
+    pub task: TaskServiceClient<Way>,
     pub disclosure: DisclosureServiceClient<Way>,
     pub hold: HoldServiceClient<Way>,
     pub event: EventServiceClient<Way>,
@@ -63,6 +64,7 @@ impl Clients {
             consent: ConsentServiceClient::new(way()),
             record: RecordServiceClient::new(way()),
             subject: SubjectServiceClient::new(way()),
+            task: TaskServiceClient::new(way()),
             disclosure: DisclosureServiceClient::new(way()),
             hold: HoldServiceClient::new(way()),
             event: EventServiceClient::new(way()),
