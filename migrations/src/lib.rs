@@ -5,6 +5,7 @@
 mod journal_0001_entries;
 mod keys_0001_subject_keys;
 mod registry_0001_initial;
+mod registry_0002_audit_log;
 mod registry_0003_journal;
 mod registry_0004_rights;
 mod schema;
@@ -21,6 +22,7 @@ impl MigratorTrait for Registry {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(registry_0001_initial::Migration),
+            Box::new(registry_0002_audit_log::Migration),
             Box::new(registry_0003_journal::Migration),
             Box::new(registry_0004_rights::Migration),
         ]

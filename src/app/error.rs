@@ -40,6 +40,12 @@ pub enum Missing {
     /// No such legal hold.
     #[error("there is no such legal hold")]
     LegalHold,
+    /// No such audit entry.
+    #[error("there is no such audit entry")]
+    AuditEntry,
+    /// No checkpoint over exactly so many entries.
+    #[error("there is no checkpoint over exactly so many entries")]
+    Checkpoint,
     /// The request has no package, or it is destroyed.
     #[error("the request has no package, or it has expired and is destroyed")]
     Export,
@@ -110,6 +116,9 @@ pub enum Error {
     /// Identifiers of a person who was erased. The fields are named, not the values.
     #[error("{} identifiers belong to a person who was erased", .0.len())]
     IdentifierSuppressed(Violations),
+    /// The audit entry, or the log up to that size, has no sealed place yet.
+    #[error("it is not sealed yet; sealing takes about a second, then ask again")]
+    NotSealedYet,
     /// The lease ran out and passed to somebody else, or the task has ended.
     #[error("the lease is lost: it ran out, or the task has ended; lease again")]
     LeaseLost,

@@ -2,6 +2,7 @@
 
 pub mod audience;
 pub mod audit;
+pub mod audit_log;
 mod background;
 pub mod collection;
 pub mod consent;

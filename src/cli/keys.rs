@@ -68,7 +68,7 @@ enum Command {
         #[command(flatten)]
         deployment: Deployment,
     },
-    /// Print the public halves of the keys that sign, as `pdr audit verify` reads them.
+    /// Print the public halves of the keys that sign, one `id:base64` per line.
     Public {
         #[command(flatten)]
         deployment: Deployment,

@@ -1,5 +1,6 @@
 //! Keys and what is done with them: values sealed under a key per subject, the blind index over
-//! identifiers, keyed codes for pseudonyms, fingerprints and tokens, and signatures.
+//! identifiers, keyed codes for pseudonyms, fingerprints and tokens, signatures, and the
+//! hash tree of the audit log.
 //!
 //! All primitives are those of aws-lc-rs. Keys do not print and leave memory when dropped.
 
@@ -10,6 +11,7 @@ pub mod entropy;
 pub mod key;
 pub mod key_file;
 pub mod keyring;
+pub mod merkle;
 pub mod pseudonym;
 pub mod seal;
 pub mod signature;

@@ -47,6 +47,10 @@ pub struct EnvelopeSignature {
 
 impl Envelope {
     /// As JSON text, on one line.
+    ///
+    /// # Panics
+    ///
+    /// Never: text and bytes are always JSON.
     pub fn to_json(&self) -> String {
         // Text and bytes are always JSON.
         serde_json::to_string(self).unwrap_or_default()

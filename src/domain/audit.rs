@@ -136,6 +136,10 @@ actions! {
     "AuditService" {
         ListAuditEntries => Audit,
         GetDecision => Audit,
+        GetCheckpoint => Audit,
+        GetInclusionProof => Audit,
+        GetConsistencyProof => Audit,
+        ExportAuditLog => Audit,
     }
 }
 

@@ -2,6 +2,7 @@
 //! draws randomness, or knows a column or a message.
 
 pub mod audit;
+pub mod audit_log;
 pub mod calendar;
 pub mod caller;
 pub mod consent;

@@ -1,6 +1,11 @@
 //! `AuditService`.
 
+mod log;
+
+use std::pin::Pin;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -79,6 +84,76 @@ impl AuditService for AuditLog {
         let decision_id = parse.finish(|| decision_id).map_err(Error::from)?;
         let found = self.registry.get_decision(&caller, decision_id).await?;
         Ok(Response::new(kept(found)))
+    }
+
+    async fn get_checkpoint(
+        &self,
+        request: Request<v1::GetCheckpointRequest>,
+    ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
+        let caller = caller(&request)?;
+        let mut parse = Parse::new();
+        let size = log::size(&mut parse, "tree_size", request.into_inner().tree_size);
+        let size = parse.finish(|| size).map_err(Error::from)?;
+        let signed = self.registry.get_checkpoint(&caller, size).await?;
+        Ok(Response::new(v1::GetCheckpointResponse {
+            checkpoint: Some(log::checkpoint(signed)),
+        }))
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        request: Request<v1::GetInclusionProofRequest>,
+    ) -> Result<Response<v1::GetInclusionProofResponse>, Status> {
+        let caller = caller(&request)?;
+        let mut parse = Parse::new();
+        let message = request.into_inner();
+        let audit_id = parse.id("audit_id", &message.audit_id);
+        let size = log::size(&mut parse, "tree_size", message.tree_size);
+        let (audit_id, size) = parse
+            .finish(|| Ok((audit_id?, size?)))
+            .map_err(Error::from)?;
+        let registry = &self.registry;
+        let proof = registry
+            .get_inclusion_proof(&caller, audit_id, size)
+            .await?;
+        Ok(Response::new(log::inclusion(proof)))
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        request: Request<v1::GetConsistencyProofRequest>,
+    ) -> Result<Response<v1::GetConsistencyProofResponse>, Status> {
+        let caller = caller(&request)?;
+        let mut parse = Parse::new();
+        let message = request.into_inner();
+        let from = log::size(&mut parse, "from_tree_size", message.from_tree_size);
+        let to = log::size(&mut parse, "to_tree_size", message.to_tree_size);
+        let (from, to) = parse.finish(|| Ok((from?, to?))).map_err(Error::from)?;
+        let registry = &self.registry;
+        let proof = registry
+            .get_consistency_proof(&caller, from.unwrap_or(0), to)
+            .await?;
+        Ok(Response::new(log::consistency(&proof)))
+    }
+
+    type ExportAuditLogStream =
+        Pin<Box<dyn Stream<Item = Result<v1::ExportAuditLogResponse, Status>> + Send>>;
+
+    async fn export_audit_log(
+        &self,
+        request: Request<v1::ExportAuditLogRequest>,
+    ) -> Result<Response<Self::ExportAuditLogStream>, Status> {
+        let caller = caller(&request)?;
+        let mut parse = Parse::new();
+        let from = request.into_inner().from_position;
+        let from = log::size(&mut parse, "from_position", from);
+        let from = parse.finish(|| from).map_err(Error::from)?;
+        let exported = self
+            .registry
+            .export_audit_log(caller, from.unwrap_or(0))
+            .await?;
+        let parts = exported.map(|part| part.map(log::part).map_err(Status::from));
+        Ok(Response::new(parts.boxed()))
     }
 }
 
@@ -165,6 +240,7 @@ fn entry(entry: AuditEntry) -> v1::AuditEntry {
         task_ids: texts(&task_ids),
         legal_hold_id: text(legal_hold_id.as_ref()),
         export_id: text(export_id.as_ref()),
+        position: entry.position,
     }
 }
 

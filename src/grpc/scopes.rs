@@ -68,6 +68,7 @@ pub fn is_stream(action: Action) -> bool {
             | Action::FetchRecords
             | Action::WatchEvents
             | Action::DownloadExport
+            | Action::ExportAuditLog
     )
 }
 

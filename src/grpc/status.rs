@@ -169,6 +169,7 @@ impl From<Error> for Failure {
             | Error::PolicyVersionExists(_)
             | Error::RequestIdReused
             | Error::IllegalTransition(_)
+            | Error::NotSealedYet
             | Error::LeaseLost
             | Error::Conflict
             | Error::CursorExpired
@@ -227,6 +228,7 @@ fn reason(error: &Error) -> ErrorReason {
         Error::PolicyFindingsNotAccepted(_) => ErrorReason::PolicyFindingsNotAccepted,
         Error::IllegalTransition(_) | Error::Held(_) => ErrorReason::IllegalTransition,
         Error::IdentifierSuppressed(_) => ErrorReason::IdentifierSuppressed,
+        Error::NotSealedYet => ErrorReason::NotSealedYet,
         Error::LeaseLost => ErrorReason::LeaseLost,
         Error::Conflict => ErrorReason::Conflict,
         Error::CursorExpired => ErrorReason::CursorExpired,
@@ -251,6 +253,8 @@ fn not_found(missing: Missing) -> ErrorReason {
         Missing::SubjectRequest => ErrorReason::SubjectRequestNotFound,
         Missing::Task => ErrorReason::TaskNotFound,
         Missing::LegalHold => ErrorReason::LegalHoldNotFound,
+        Missing::AuditEntry => ErrorReason::AuditEntryNotFound,
+        Missing::Checkpoint => ErrorReason::CheckpointNotFound,
         Missing::Export => ErrorReason::ExportNotFound,
     }
 }
@@ -269,6 +273,8 @@ fn code(reason: ErrorReason) -> Code {
         | ErrorReason::ItemNotFound
         | ErrorReason::PolicyNotFound
         | ErrorReason::ConsentNotFound
+        | ErrorReason::AuditEntryNotFound
+        | ErrorReason::CheckpointNotFound
         | ErrorReason::DecisionNotFound
         | ErrorReason::IdentifierNotFound
         | ErrorReason::SubjectCategoryNotFound

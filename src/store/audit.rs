@@ -17,7 +17,7 @@ use crate::domain::{
     name::DataCategory,
 };
 
-mod row {
+pub(super) mod row {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -32,6 +32,7 @@ mod row {
         pub subject_pseudonym: Option<Vec<u8>>,
         pub data_categories: String,
         pub document: String,
+        pub position: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -43,8 +44,10 @@ mod row {
 /// One entry as it stands in the log.
 #[derive(Clone, Debug)]
 pub struct AuditEntry {
-    /// Its place.
+    /// Its place among those written.
     pub seq: i64,
+    /// Its place in the sealed log, once it has one.
+    pub position: Option<i64>,
     /// Its id.
     pub audit_id: AuditId,
     /// When.
@@ -161,6 +164,7 @@ impl Tx {
                 .map(|id| self.vault.pseudonym(id).to_vec())),
             data_categories: Set(name_list::write(&detail.data_categories)),
             document: Set(document),
+            position: Set(None),
         })
     }
 }
@@ -178,6 +182,7 @@ impl TryFrom<row::Model> for AuditEntry {
             subject_pseudonym,
             data_categories: _,
             document,
+            position,
         } = row;
         let corrupt = |column, reason: String| StoreError::Corrupt {
             table: "audit",
@@ -187,6 +192,7 @@ impl TryFrom<row::Model> for AuditEntry {
         };
         Ok(Self {
             seq,
+            position,
             audit_id: AuditId(audit_id),
             at: Timestamp::from_microsecond(at)
                 .map_err(|error| corrupt("at", error.to_string()))?,

@@ -15,6 +15,7 @@ mod write_queue;
 
 pub mod activity;
 pub mod audit;
+pub mod audit_log;
 pub mod consent;
 pub mod decision;
 pub mod disclosure;

@@ -5,6 +5,7 @@ mod harness;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod sample;
+mod sealing;
 
 mod clock;
 mod connections;

@@ -5,6 +5,7 @@ mod harness;
 mod postgres;
 
 mod audit;
+mod audit_log;
 mod collection;
 mod consent;
 mod crash;

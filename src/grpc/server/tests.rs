@@ -28,8 +28,10 @@ use crate::{
     domain::caller::Scope,
     grpc::caller::caller,
     proto::v1::{
-        GetDecisionRequest, GetDecisionResponse, ListAuditEntriesRequest, ListAuditEntriesResponse,
-        WatchEventsRequest, WatchEventsResponse,
+        ExportAuditLogRequest, ExportAuditLogResponse, GetCheckpointRequest, GetCheckpointResponse,
+        GetConsistencyProofRequest, GetConsistencyProofResponse, GetDecisionRequest,
+        GetDecisionResponse, GetInclusionProofRequest, GetInclusionProofResponse,
+        ListAuditEntriesRequest, ListAuditEntriesResponse, WatchEventsRequest, WatchEventsResponse,
         audit_service_client::AuditServiceClient,
         audit_service_server::{AuditService, AuditServiceServer},
         event_service_client::EventServiceClient,
@@ -66,6 +68,37 @@ impl AuditService for Misbehaving {
             "careless" => Err(Status::internal(SECRET)),
             _ => Ok(Response::new(GetDecisionResponse::default())),
         }
+    }
+
+    async fn get_checkpoint(
+        &self,
+        _: Request<GetCheckpointRequest>,
+    ) -> Result<Response<GetCheckpointResponse>, Status> {
+        Ok(Response::new(GetCheckpointResponse::default()))
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        _: Request<GetInclusionProofRequest>,
+    ) -> Result<Response<GetInclusionProofResponse>, Status> {
+        Ok(Response::new(GetInclusionProofResponse::default()))
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        _: Request<GetConsistencyProofRequest>,
+    ) -> Result<Response<GetConsistencyProofResponse>, Status> {
+        Ok(Response::new(GetConsistencyProofResponse::default()))
+    }
+
+    type ExportAuditLogStream =
+        Pin<Box<dyn Stream<Item = Result<ExportAuditLogResponse, Status>> + Send>>;
+
+    async fn export_audit_log(
+        &self,
+        _: Request<ExportAuditLogRequest>,
+    ) -> Result<Response<Self::ExportAuditLogStream>, Status> {
+        Ok(Response::new(futures::stream::empty().boxed()))
     }
 }
 
