@@ -27,7 +27,13 @@ Examples:
     pdr watch --until-now --output json")]
 pub(super) struct Args {
     /// Go on behind this cursor. Default: from the earliest event that is kept.
-    #[arg(long, default_value = "", hide_default_value = true)]
+    // A cursor may begin with a hyphen.
+    #[arg(
+        long,
+        allow_hyphen_values = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     cursor: String,
     /// Only this kind: consent-withdrawn, items-registered …; may be repeated.
     #[arg(long = "kind", value_delimiter = ',')]

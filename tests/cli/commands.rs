@@ -465,3 +465,12 @@ fn a_registration_can_be_given_as_json() {
     assert!(said.contains("COLLECTION_UNDECLARED"), "{said}");
     assert!(said.contains("items[0]"), "{said}");
 }
+
+#[test]
+fn a_cursor_that_begins_with_a_hyphen_is_a_cursor_and_no_option() {
+    let server = server_with_ada();
+    let refused = server.run(&["watch", "--until-now", "--cursor", "-2x"]);
+    let said = refused.stderr();
+    assert!(!said.contains("unexpected argument"), "{said}");
+    assert!(said.contains("CURSOR_INVALID"), "{said}");
+}
