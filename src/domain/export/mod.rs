@@ -14,6 +14,7 @@ pub mod html;
 pub mod json;
 pub mod model;
 pub mod portable;
+pub mod record;
 mod titles;
 mod words;
 
