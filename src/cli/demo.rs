@@ -1,10 +1,11 @@
-//! `pdr demo`: three lives against a server that the demo starts itself, in its own process and in a
+//! `pdr demo`: three lives, and the end of one, against a server that the demo starts itself, in its own process and in a
 //! directory that it removes at the end. Every call is a real one, with a token as narrow as the
 //! service's work. An answer that is not the expected one is a failure: the demo is a test, too.
 
 mod affiliate;
 mod cast;
 mod client;
+mod farewell;
 mod own_server;
 mod registration;
 mod stage;
@@ -63,5 +64,6 @@ async fn play(server: &OwnServer, stage: &mut Stage) -> Result<()> {
     stage.open(&server.address())?;
     visitor::play(stage, &cast).await?;
     client::play(stage, &cast).await?;
-    affiliate::play(stage, &cast).await
+    affiliate::play(stage, &cast).await?;
+    farewell::play(stage, &cast).await
 }

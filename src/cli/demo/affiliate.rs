@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{
     cast::Cast,
-    registration::{identifier, item, person, register, shown},
+    registration::{REGISTERED, identifier, item, person, register, shown},
     stage::{Question, Stage, Words, done},
 };
 use crate::proto::v1::{
@@ -30,7 +30,7 @@ pub(super) async fn play(stage: &mut Stage, cast: &Cast) -> Result<()> {
         ],
         ..RegisterCollectionRequest::default()
     };
-    register(stage, &cast.affiliate_program, request, "").await?;
+    register(stage, &cast.affiliate_program, request, "", REGISTERED).await?;
     stage
         .tell("A commission is due. Paying it fulfils the contract with her.")
         .await?;

@@ -33,6 +33,10 @@ pub(super) struct Cast {
     pub support: Actor,
     /// Pays commissions.
     pub affiliate_program: Actor,
+    /// Answers what people ask for by right.
+    pub rights_desk: Actor,
+    /// Has Stripe do what is asked of it.
+    pub stripe_connector: Actor,
 }
 
 /// A service that calls.
@@ -83,6 +87,8 @@ impl Cast {
         .sources(&["affiliate_program"])
         .purposes(&["commission_payment", "affiliate_contact"])
         .processors(&["-", "paypal"]);
+        let rights_desk = role("rights_desk", &[Scope::Requests]);
+        let stripe_connector = role("stripe_connector", &[Scope::Tasks]).processors(&["stripe"]);
         let connector = role("aweber_connector", &[Scope::Events]).processors(&["aweber"]);
         Ok(Self {
             signup_form: signup_form.enter(server).await?,
@@ -95,6 +101,8 @@ impl Cast {
             checkout: checkout.enter(server).await?,
             support: support.enter(server).await?,
             affiliate_program: affiliate_program.enter(server).await?,
+            rights_desk: rights_desk.enter(server).await?,
+            stripe_connector: stripe_connector.enter(server).await?,
         })
     }
 }

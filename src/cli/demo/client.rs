@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{
     cast::Cast,
-    registration::{identifier, item, person, register, shown},
+    registration::{REGISTERED, identifier, item, person, register, shown},
     stage::{Answer, Question, Stage, Words, decided, done},
 };
 use crate::{
@@ -48,7 +48,7 @@ async fn order(stage: &mut Stage, cast: &Cast) -> Result<()> {
         ],
         ..RegisterCollectionRequest::default()
     };
-    register(stage, &cast.checkout, request, "").await
+    register(stage, &cast.checkout, request, "", REGISTERED).await
 }
 
 async fn pay(stage: &mut Stage, cast: &Cast) -> Result<()> {

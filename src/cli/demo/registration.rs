@@ -14,12 +14,16 @@ use crate::{
     },
 };
 
+/// How an answer begins that nothing stood against.
+pub(super) const REGISTERED: &str = "REGISTERED";
+
 /// Registers something, and shows it.
 pub(super) async fn register(
     stage: &mut Stage,
     actor: &Actor,
     request: RegisterCollectionRequest,
     said: &str,
+    expected: &'static str,
 ) -> Result<()> {
     let data: Vec<_> = request
         .items
@@ -52,7 +56,7 @@ pub(super) async fn register(
             data.len(),
             request.subject_category
         ),
-        expected: "REGISTERED",
+        expected,
     };
     stage.call(actor, &words, &request).await?;
     let mut client = CollectionServiceClient::new(actor.way.clone());
@@ -79,7 +83,7 @@ fn registered(answer: &RegisterCollectionResponse) -> Answer {
         answer.consent_ids.len()
     );
     done(
-        "REGISTERED",
+        REGISTERED,
         format!("{known}: {counts}, revision {}", answer.revision),
     )
 }

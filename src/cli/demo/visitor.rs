@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{
     cast::Cast,
-    registration::{identifier, item, person, register, shown},
+    registration::{REGISTERED, identifier, item, person, register, shown},
     stage::{Answer, Question, Stage, Words, done},
 };
 use crate::proto::v1::{
@@ -50,6 +50,7 @@ async fn leave_the_address(stage: &mut Stage, cast: &Cast) -> Result<()> {
         &cast.signup_form,
         request,
         "newsletter: GIVEN, by CHECKBOX",
+        REGISTERED,
     )
     .await
 }
@@ -90,7 +91,7 @@ async fn browse(stage: &mut Stage, cast: &Cast) -> Result<()> {
         ..RegisterCollectionRequest::default()
     };
     let said = "interface_research: GIVEN, IMPLIED_BY_USE";
-    register(stage, &cast.web, request, said).await?;
+    register(stage, &cast.web, request, said, REGISTERED).await?;
     stage
         .tell(
             "The claim is kept as a fact, with its evidence. It is no consent: silence is none \
