@@ -4,6 +4,7 @@
 mod answer;
 mod check;
 mod form;
+mod request;
 mod statement;
 mod stop;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use crate::{
 };
 
 use answer::Told;
+pub(super) use request::{AskedBack, withdraw_by_request};
 pub(super) use statement::{CheckedStatement, check_statement};
 pub use token::{
     IssueWithdrawalToken, IssuedToken, TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_MAX,

@@ -82,6 +82,7 @@ impl Registry {
             })
             .await?;
         self.wake_retention();
+        self.wake_requests();
         Ok(written)
     }
 

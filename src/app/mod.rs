@@ -20,6 +20,7 @@ pub mod policy;
 pub mod purpose;
 pub mod record;
 pub mod registry;
+pub mod request;
 mod resolve;
 pub mod restore;
 #[cfg(test)]

@@ -372,7 +372,7 @@ fn in_time(at: Timestamp, collected_at: Timestamp, now: Timestamp) -> Result<Tim
 }
 
 /// What others hear of: those who have these items are named, since it concerns them (Art. 19).
-async fn changed(
+pub(super) async fn changed(
     session: &Session,
     kind: EventKind,
     subject: SubjectId,
@@ -387,7 +387,7 @@ async fn changed(
     })
 }
 
-fn audit(subject: SubjectId, items: &[ItemState]) -> AuditDetail {
+pub(super) fn audit(subject: SubjectId, items: &[ItemState]) -> AuditDetail {
     AuditDetail {
         data_categories: data_categories(items),
         item_ids: items.iter().map(|state| state.item_id).collect(),

@@ -16,6 +16,7 @@ use crate::{
     domain::{
         audit::{Action, AuditDetail},
         caller::Caller,
+        deadline::PublicHolidays,
         event::{Event, EventKind},
         id::SubjectId,
         journal::JournalKind,
@@ -42,6 +43,8 @@ pub struct Registry {
     pub(super) placed: Arc<Notify>,
     pub(super) due: Arc<Notify>,
     pub(super) ended: Arc<Notify>,
+    pub(super) requests: Arc<Notify>,
+    pub(super) holidays: Arc<PublicHolidays>,
     pub(super) stopping: CancellationToken,
 }
 
@@ -227,7 +230,18 @@ impl Registry {
             placed,
             due,
             ended: Arc::default(),
+            requests: Arc::default(),
+            holidays: Arc::default(),
             stopping,
+        }
+    }
+
+    /// The same with the controller's public holidays, on which no deadline ends.
+    #[must_use]
+    pub fn with_holidays(self, holidays: PublicHolidays) -> Self {
+        Self {
+            holidays: Arc::new(holidays),
+            ..self
         }
     }
 
@@ -249,6 +263,12 @@ impl Registry {
     /// Lets what waited for a hold or a law go on at once, without waiting for the next round.
     pub(super) fn wake_retention(&self) {
         self.due.notify_one();
+    }
+
+    /// Lets requests go on at once: what one of them waited for has come. One worker waits for this;
+    /// other workers are woken apart, since each call wakes one.
+    pub(super) fn wake_requests(&self) {
+        self.requests.notify_one();
     }
 
     /// Opens the reading door: one committed state, at least as fresh as `revision`. The store is

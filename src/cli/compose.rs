@@ -113,7 +113,8 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     let verifier = TokenVerifier::open(&config.auth, clock.clone()).await;
     let verifier = Arc::new(verifier.context("the issuer's keys")?);
     lifecycle.spawn("jwks", verifier.jwks().keep_fresh(lifecycle.soft()));
-    let registry = Registry::new(Arc::new(store), clock.clone(), lifecycle.soft());
+    let registry = Registry::new(Arc::new(store), clock.clone(), lifecycle.soft())
+        .with_holidays(config.requests.public_holidays.clone());
     // Before anybody is answered.
     let restored = registry.restore().await;
     restored.map_err(|error| anyhow!("the journal: {}", error.for_operators()))?;
@@ -158,7 +159,9 @@ fn routes(registry: &Registry, message_bytes_max: usize) -> Routes {
             routes.add_service(service);
         )*};
     }
-    add! { audit collection consent disclosure event hold policy purpose record subject task }
+    add! {
+        audit collection consent disclosure event hold policy purpose record request subject task
+    }
     routes.routes()
 }
 

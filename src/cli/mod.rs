@@ -27,6 +27,7 @@ mod policy;
 mod records;
 mod register;
 mod report;
+mod request;
 mod restore;
 mod serve;
 mod subject;
@@ -74,6 +75,8 @@ enum Command {
     Subject(subject::Args),
     /// What went to whom, and when.
     Disclosure(disclosure::Args),
+    /// What people ask for (Chapter III GDPR), and what becomes of it.
+    Request(request::Args),
     /// Hold items back from erasure, retention and deletion.
     Holds(holds::Args),
     /// Follow what happens.
@@ -147,6 +150,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Records(args) => records::run(args).await,
         Command::Subject(args) => subject::run(args).await,
         Command::Disclosure(args) => disclosure::run(args).await,
+        Command::Request(args) => request::run(args).await,
         Command::Holds(args) => holds::run(args).await,
         Command::Watch(args) => watch::run(args).await,
         Command::Audit(args) => audit::run(args).await,

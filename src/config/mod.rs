@@ -11,6 +11,7 @@ pub mod journal;
 pub mod keys;
 mod load;
 pub mod log;
+pub mod requests;
 pub mod server;
 mod settings;
 
@@ -22,6 +23,7 @@ pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use journal::Journal;
 pub use keys::Keys;
 pub use log::{Log, LogFormat, LogLevel};
+pub use requests::Requests;
 pub use server::{Server, Tls};
 
 use settings::Settings;
@@ -42,6 +44,8 @@ pub struct Config {
     pub journal: Journal,
     /// Whose tokens are accepted.
     pub auth: Auth,
+    /// By what deadlines of requests are counted.
+    pub requests: Requests,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -66,6 +70,7 @@ impl Config {
             keys: Keys::development(data_dir, sqlite("keys.db")?),
             journal: Journal::development(data_dir),
             auth: Auth::development(data_dir),
+            requests: Requests::default(),
             log: Log::development(),
         })
     }
@@ -83,6 +88,7 @@ impl Config {
             journal: Journal::read(&mut settings.section("journal"), &database),
             database,
             auth: Auth::read(&mut settings.section("auth")),
+            requests: Requests::read(&mut settings.section("requests")),
             log: Log::read(&mut settings.section("log")),
         };
         let problems = settings.into_problems();
@@ -199,6 +205,7 @@ mod tests {
             Journal::read(&mut settings.section("journal"), &database);
             Keys::read(&mut settings.section("keys"));
             Auth::read(&mut settings.section("auth"));
+            Requests::read(&mut settings.section("requests"));
             Log::read(&mut settings.section("log"));
         });
         assert!(asked.len() > 20, "{asked:?}");

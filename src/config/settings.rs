@@ -170,6 +170,32 @@ impl Section<'_> {
         text
     }
 
+    /// A list of texts, empty when it is absent: a list in the file, separated by commas in the variable.
+    pub(super) fn list(&mut self, key: &'static str) -> Vec<String> {
+        let name = self.named(key);
+        self.settings.asked.insert(name.clone());
+        if let Some(value) = self.settings.in_variables.get(&name) {
+            let entries = value.split(',').map(str::trim);
+            let entries = entries.filter(|entry| !entry.is_empty());
+            return entries.map(str::to_owned).collect();
+        }
+        let Some(value) = self.settings.in_file.get(&name) else {
+            return Vec::new();
+        };
+        let entries = value.as_array().and_then(|entries| {
+            let texts = entries.iter().map(|entry| match entry {
+                Value::String(text) => Some(text.clone()),
+                Value::Datetime(date) => Some(date.to_string()),
+                _ => None,
+            });
+            texts.collect::<Option<Vec<_>>>()
+        });
+        entries.unwrap_or_else(|| {
+            self.problem(key, "must be a list of texts");
+            Vec::new()
+        })
+    }
+
     /// A text that must be there and not be empty.
     pub(super) fn required(&mut self, key: &'static str) -> String {
         let text = self.text(key);

@@ -14,6 +14,10 @@ use crate::{
                 RetentionTrigger, Right, UnderRestriction,
             },
         },
+        request::{
+            ErasureGround, IdentityMethod, ObjectionRuling, RequestKind, RequestState,
+            part::PartState,
+        },
     },
     proto::v1,
 };
@@ -83,6 +87,9 @@ choices! {
         ConsentExpired, ConsentEvidenceInsufficient, ConsentOutdated, Lawful,
     }
     Effect { Allow, Deny, }
+    ErasureGround {
+        NoLongerNecessary, ConsentWithdrawn, Objected, Unlawful, LegalObligation, Child,
+    }
     EventKind {
         PolicyPublished, SubjectCreated, SubjectsMerged, CategoryAdded, CategoryEnded,
         IdentifierLinked, IdentifierUnlinked, ItemsRegistered, ItemCorrected, ItemsDeleted,
@@ -93,16 +100,50 @@ choices! {
     }
     GivenBy { Subject, Guardian, Agent, }
     IdentifierKind { Account, Contact, Device, }
+    IdentityMethod { Login, ContactConfirmed, Document, Knowledge, Eid, }
     LawfulBasis {
         Consent, Contract, LegalObligation, VitalInterests, PublicTask, LegitimateInterests,
     }
     Normalise { Exact, CaseFold, Email, }
+    ObjectionRuling { Upheld, Rejected, }
     RecipientRole { Processor, Controller, }
+    RequestKind {
+        Access, Portability, Erasure, Rectification, Restriction, Objection, Withdrawal,
+    }
+    RequestState {
+        Received, IdentityVerified, InProgress, WaitingOnProcessors, OnHold, Completed, Rejected,
+        Cancelled,
+    }
     RetentionKind { Maximum, LegalMinimum, }
     RetentionTrigger { Collection, LastActivity, CategoryEnd, ConsentWithdrawal, }
     Right { Copy, Delete, WithdrawConsent, Rectify, Restrict, Object, Portability, Complain, }
     Severity { Error, Defect, Warning, Note, }
     UnderRestriction { LegalClaims, RightsOfOthers, PublicInterest, }
+}
+
+impl Choice for PartState {
+    type Message = v1::RequestPartState;
+
+    fn read(message: v1::RequestPartState) -> Option<Self> {
+        match message {
+            v1::RequestPartState::Unspecified => None,
+            v1::RequestPartState::Pending => Some(Self::Pending),
+            v1::RequestPartState::Running => Some(Self::Running),
+            v1::RequestPartState::Waiting => Some(Self::Waiting),
+            v1::RequestPartState::Done => Some(Self::Done),
+            v1::RequestPartState::Dropped => Some(Self::Dropped),
+        }
+    }
+
+    fn render(self) -> v1::RequestPartState {
+        match self {
+            Self::Pending => v1::RequestPartState::Pending,
+            Self::Running => v1::RequestPartState::Running,
+            Self::Waiting => v1::RequestPartState::Waiting,
+            Self::Done => v1::RequestPartState::Done,
+            Self::Dropped => v1::RequestPartState::Dropped,
+        }
+    }
 }
 
 impl Choice for EvidenceMethod {

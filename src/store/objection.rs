@@ -65,9 +65,11 @@ impl Session {
 }
 
 impl Tx {
-    /// Appends objections.
-    pub async fn append_objections(
+    /// Keeps objections: those that a request makes, or those of people who come back, by no request.
+    /// Lock the subjects first.
+    pub async fn insert_objections(
         &mut self,
+        request: Option<SubjectRequestId>,
         objections: &[(SubjectId, Objection)],
     ) -> Result<(), StoreError> {
         let rows = objections.iter().map(|(subject, it)| row::ActiveModel {
@@ -77,33 +79,11 @@ impl Tx {
             occurred_at: Set(it.occurred_at.as_microsecond()),
             recorded_at: Set(self.now().as_microsecond()),
             rejected_at: Set(it.rejected_at.map(Timestamp::as_microsecond)),
-            subject_request_id: Set(None),
+            subject_request_id: Set(request.map(|request| request.0)),
             upheld_at: Set(None),
             grounds: Set(None),
         });
         self.insert_rows(rows.collect()).await
-    }
-
-    /// Keeps objections that a request makes, undecided. Lock the subject first.
-    pub async fn insert_objections(
-        &mut self,
-        subject: SubjectId,
-        request: SubjectRequestId,
-        objections: &[Objection],
-    ) -> Result<(), StoreError> {
-        let rows = objections.iter().map(|objection| row::ActiveModel {
-            subject_id: Set(subject.0),
-            objection_id: Set(objection.objection_id.0),
-            purpose: Set(objection.purpose.as_str().to_owned()),
-            occurred_at: Set(objection.occurred_at.as_microsecond()),
-            recorded_at: Set(self.now().as_microsecond()),
-            rejected_at: Set(None),
-            subject_request_id: Set(Some(request.0)),
-            upheld_at: Set(None),
-            grounds: Set(None),
-        });
-        let rows = rows.collect();
-        self.insert_rows(rows).await
     }
 
     /// Keeps what became of an objection. Lock the subject first.

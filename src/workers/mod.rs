@@ -3,6 +3,7 @@
 
 pub mod journal;
 pub mod outbox;
+pub mod requests;
 pub mod sealing;
 pub mod tasks;
 pub mod upkeep;
@@ -13,6 +14,10 @@ use crate::{app::Registry, runtime::lifecycle::Lifecycle};
 pub fn start(lifecycle: &Lifecycle, registry: &Registry) {
     lifecycle.spawn("journal", journal::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("outbox", outbox::run(registry.clone(), lifecycle.soft()));
+    lifecycle.spawn(
+        "requests",
+        requests::run(registry.clone(), lifecycle.soft()),
+    );
     lifecycle.spawn("sealing", sealing::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("tasks", tasks::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("upkeep", upkeep::run(registry.clone(), lifecycle.soft()));

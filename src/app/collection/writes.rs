@@ -55,7 +55,7 @@ impl Writes {
         tx.put_items(&items).await?;
         tx.append_item_history(&history).await?;
         tx.append_consents(&consents).await?;
-        tx.append_objections(&objections).await?;
+        tx.insert_objections(None, &objections).await?;
         Ok(())
     }
 }

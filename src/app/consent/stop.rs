@@ -8,7 +8,7 @@ use crate::{
     },
     domain::{
         consent::ConsentChoice,
-        id::SubjectId,
+        id::{SubjectId, SubjectRequestId},
         name::Purpose,
         policy::history::PolicyHistory,
         task::{TaskCause, TaskKind},
@@ -25,6 +25,17 @@ pub(super) async fn stop_recipients(
     subject: SubjectId,
     statement: &CheckedStatement,
 ) -> Result<Informed, Error> {
+    stop_recipients_for(tx, policies, subject, statement, None).await
+}
+
+/// As [`stop_recipients`], for a request: its tasks are leaves of it.
+pub(super) async fn stop_recipients_for(
+    tx: &mut Tx,
+    policies: &PolicyHistory,
+    subject: SubjectId,
+    statement: &CheckedStatement,
+    request: Option<SubjectRequestId>,
+) -> Result<Informed, Error> {
     let purposes = match statement.choice {
         ConsentChoice::Withdrawn => statement.purposes.clone(),
         ConsentChoice::Refused => given(tx, subject, &statement.purposes).await?,
@@ -38,6 +49,7 @@ pub(super) async fn stop_recipients(
     let inform = Inform {
         purposes,
         only: statement.processors.clone(),
+        subject_request_id: request,
         ..Inform::new(subject, TaskKind::Stop, TaskCause::Withdrawal, items)
     };
     inform_recipients(tx, policies, inform).await

@@ -8,10 +8,11 @@ use super::{
     answer::{self, ShortFact, Told},
     check::Check,
     statement::{CheckedStatement, append_records},
-    stop::stop_recipients,
+    stop::stop_recipients_for,
 };
 use crate::{
     app::{
+        effect::Effect,
         error::{Error, Missing},
         registry::{Call, Change, Registry, Written, in_force},
         resolve::resolve_all_locked,
@@ -25,7 +26,7 @@ use crate::{
             withdrawal::everything,
         },
         event::EventKind,
-        id::{SubjectId, WithdrawalTokenId},
+        id::{SubjectId, SubjectRequestId, WithdrawalTokenId},
         journal::JournalKind,
         name::{Processor, Purpose},
         policy::history::PolicyHistory,
@@ -201,17 +202,10 @@ async fn withdraw(
             purposes,
             ..checked.clone()
         };
-        let stopped = stop_recipients(tx, policies, subject, &statement).await?;
-        let records = append_records(tx, subject, &statement).await?;
-        denials.extend(JournalKind::denials(&records));
-        let facts = answer::short(&records);
-        let event = answer::event(EventKind::ConsentWithdrawn, subject, &statement, &facts);
-        audits.push(AuditDetail {
-            task_ids: stopped.task_ids,
-            ..answer::audit(&event)
-        });
-        events.push(event);
-        events.extend(stopped.events);
+        let (facts, taken) = take_back(tx, policies, subject, &statement, None).await?;
+        audits.extend(taken.audit);
+        events.extend(taken.events);
+        denials.extend(taken.journal);
         kept.subject_ids.push(subject);
         kept.facts.extend(facts);
     }
@@ -219,6 +213,32 @@ async fn withdraw(
     change.events = events;
     change.journal = denials;
     Ok(change)
+}
+
+/// Takes one person's consent back, and tells whoever uses data on it. The subject is held.
+pub(super) async fn take_back(
+    tx: &mut Tx,
+    policies: &PolicyHistory,
+    subject: SubjectId,
+    statement: &CheckedStatement,
+    request: Option<SubjectRequestId>,
+) -> Result<(Vec<ShortFact>, Effect), Error> {
+    let stopped = stop_recipients_for(tx, policies, subject, statement, request).await?;
+    let records = append_records(tx, subject, statement).await?;
+    let facts = answer::short(&records);
+    let event = answer::event(EventKind::ConsentWithdrawn, subject, statement, &facts);
+    let mut effect = Effect {
+        journal: JournalKind::denials(&records),
+        audit: vec![AuditDetail {
+            task_ids: stopped.task_ids.clone(),
+            ..answer::audit(&event)
+        }],
+        events: vec![event],
+        task_ids: stopped.task_ids,
+        ..Effect::default()
+    };
+    effect.events.extend(stopped.events);
+    Ok((facts, effect))
 }
 
 /// Checks what does not depend on whom it reaches.

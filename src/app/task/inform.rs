@@ -102,6 +102,15 @@ pub(in crate::app) async fn inform_recipients(
     if inform.kind == TaskKind::Stop && inform.subject_request_id.is_none() {
         leave_out_told(tx, inform.subject_id, &mut told).await?;
     }
+    make_tasks(tx, &inform, told).await
+}
+
+/// Makes a task for each recipient, or several for one of very many items.
+pub(super) async fn make_tasks(
+    tx: &mut Tx,
+    inform: &Inform,
+    told: BTreeMap<Recipient, Told>,
+) -> Result<Informed, Error> {
     if told.is_empty() {
         return Ok(Informed::default());
     }
@@ -115,7 +124,7 @@ pub(in crate::app) async fn inform_recipients(
     let mut informed = Informed::default();
     for (recipient, Told { items, purposes }) in told {
         for items in portions(items, inform.kind) {
-            let mut task = make(tx, &inform, recipient.clone(), &items).await?;
+            let mut task = make(tx, inform, recipient.clone(), &items).await?;
             task.purposes.clone_from(&purposes);
             informed.task_ids.push(task.task_id);
             informed.events.push(event(EventKind::TaskCreated, &task));
@@ -131,11 +140,11 @@ pub(in crate::app) async fn inform_recipients(
 
 /// What one recipient is to be told.
 #[derive(Default)]
-struct Told {
+pub(super) struct Told {
     /// The items as it may know them.
-    items: Vec<TaskItem>,
+    pub(super) items: Vec<TaskItem>,
     /// For which purposes to stop.
-    purposes: Vec<Purpose>,
+    pub(super) purposes: Vec<Purpose>,
 }
 
 /// Leaves out whom a task that waits tells the same already: a link to unsubscribe is clicked twice.
@@ -221,7 +230,7 @@ async fn told(
 
 impl Inform {
     /// An item as a recipient may know it: in parts, when it has very many names there.
-    fn item(
+    pub(super) fn item(
         &self,
         id: ItemId,
         places: &HashMap<ItemId, ItemPlace>,
@@ -259,13 +268,13 @@ impl Inform {
 
 /// What of an item's content a recipient may know.
 #[derive(Clone, Debug)]
-struct ItemPlace {
+pub(super) struct ItemPlace {
     data_category: DataCategory,
     key: ItemKey,
-    locator: Option<Locator>,
+    pub(super) locator: Option<Locator>,
 }
 
-async fn read_places(
+pub(super) async fn read_places(
     session: &Session,
     subject: SubjectId,
     ids: &BTreeSet<ItemId>,
@@ -300,7 +309,9 @@ fn disclosed(disclosures: &[Disclosure]) -> Vec<Disclosed> {
 }
 
 /// What each processor calls each item, every name once.
-fn references(disclosures: &[Disclosure]) -> HashMap<(&Processor, ItemId), BTreeSet<String>> {
+pub(super) fn references(
+    disclosures: &[Disclosure],
+) -> HashMap<(&Processor, ItemId), BTreeSet<String>> {
     let mut references = HashMap::<_, BTreeSet<_>>::new();
     for disclosure in disclosures {
         let Some(reference) = &disclosure.external_reference else {

@@ -191,6 +191,7 @@ impl Registry {
     /// To be called once the end of a task is committed: its key goes, and whoever waits for it hears.
     pub(in crate::app) async fn tasks_ended(&self) {
         self.ended.notify_one();
+        self.wake_requests();
         if let Err(error) = self.store.complete_key_destructions(self.clock_now()).await {
             tracing::warn!(%error, "keys of ended tasks are not destroyed yet; the upkeep tries again");
         }

@@ -15,6 +15,7 @@ use super::{
     id::ItemId,
     item::Content,
     name::{DataCategory, Purpose},
+    task::TaskKind,
 };
 
 /// Longest reason that the person was told, in bytes.
@@ -53,6 +54,18 @@ impl RequestKind {
         Self::Objection,
         Self::Withdrawal,
     ];
+
+    /// The kinds of the tasks that it makes for others. Two kinds of requests may make the same: such a
+    /// task is counted for both, and both wait for it.
+    pub fn task_kinds(self) -> &'static [TaskKind] {
+        match self {
+            Self::Access | Self::Portability => &[TaskKind::ProvideCopy],
+            Self::Erasure => &[TaskKind::Erase],
+            Self::Rectification => &[TaskKind::Rectify],
+            Self::Restriction => &[TaskKind::Restrict, TaskKind::LiftRestriction],
+            Self::Objection | Self::Withdrawal => &[TaskKind::Stop],
+        }
+    }
 
     /// Whether a package is made for it.
     pub fn is_copy(self) -> bool {

@@ -6,7 +6,10 @@ use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelec
 use uuid::Uuid;
 
 use super::super::{error::StoreError, rows::KEYS_MAX, session::Session};
-use crate::domain::id::SubjectRequestId;
+use crate::domain::{
+    id::{ItemId, SubjectId, SubjectRequestId},
+    task::{StateName, TaskKind},
+};
 
 mod task_row {
     use sea_orm::entity::prelude::*;
@@ -49,14 +52,11 @@ mod item_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The state of a task that nobody has settled in time, as it is kept.
-const UNCONFIRMED: &str = "UNCONFIRMED";
-
 /// Tasks of one kind of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskCount {
-    /// The tasks' kind, as it is kept.
-    pub kind: String,
+    /// The tasks' kind.
+    pub kind: TaskKind,
     /// Those that have not come to an end.
     pub open: u64,
     /// Those that ended without the recipient's word.
@@ -97,10 +97,8 @@ impl Session {
         for requests in requests.chunks(KEYS_MAX) {
             let ids = || requests.iter().map(|id| id.0);
             for row in self.count_tasks(ids()).await? {
-                counts
-                    .entry(SubjectRequestId(row.subject_request_id))
-                    .or_default()
-                    .add(&row);
+                let request = SubjectRequestId(row.subject_request_id);
+                counts.entry(request).or_default().add(&row)?;
             }
             for row in self.count_waiting(ids()).await? {
                 let of_request = counts.entry(SubjectRequestId(row.retained_by)).or_default();
@@ -108,6 +106,26 @@ impl Session {
             }
         }
         Ok(counts)
+    }
+
+    /// The items of a subject that would have been erased for this request and must stay for now.
+    pub async fn list_waiting_items(
+        &self,
+        subject: SubjectId,
+        request: SubjectRequestId,
+    ) -> Result<Vec<ItemId>, StoreError> {
+        use item_row::Column;
+        let ids: Vec<Uuid> = item_row::Entity::find()
+            .select_only()
+            .column(Column::ItemId)
+            .filter(Column::SubjectId.eq(subject.0))
+            .filter(Column::RetainedBy.eq(request.0))
+            .filter(Column::RetainedFor.is_not_null())
+            .filter(Column::DeletedAt.is_null())
+            .into_tuple()
+            .all(self.connection()?)
+            .await?;
+        Ok(ids.into_iter().map(ItemId).collect())
     }
 
     async fn count_tasks(
@@ -152,21 +170,36 @@ impl Session {
 }
 
 impl RequestCounts {
-    fn add(&mut self, row: &TaskRow) {
+    fn add(&mut self, row: &TaskRow) -> Result<(), StoreError> {
+        let kind = TaskKind::ALL.into_iter().find(|it| it.as_str() == row.kind);
+        let kind = kind.ok_or_else(|| StoreError::Corrupt {
+            table: "tasks",
+            column: "kind",
+            row: format!("of the request {}", row.subject_request_id),
+            reason: "is no kind of a task".into(),
+        })?;
         let tasks = row.tasks.unsigned_abs();
-        let known = self.tasks.iter().position(|count| count.kind == row.kind);
+        let known = self.tasks.iter().position(|count| count.kind == kind);
         let at = known.unwrap_or_else(|| {
             self.tasks.push(TaskCount {
-                kind: row.kind.clone(),
+                kind,
                 open: 0,
                 unconfirmed: 0,
             });
             self.tasks.len() - 1
         });
         self.tasks[at].open += tasks.saturating_sub(row.ended.unsigned_abs());
-        if row.state == UNCONFIRMED {
+        if row.state == StateName::Unconfirmed.as_str() {
             self.tasks[at].unconfirmed += tasks;
         }
+        Ok(())
+    }
+
+    /// Tasks of these kinds that have not come to an end.
+    pub fn open_tasks_of(&self, kinds: &[TaskKind]) -> u64 {
+        let counts = self.tasks.iter();
+        let counts = counts.filter(|count| kinds.contains(&count.kind));
+        counts.map(|count| count.open).sum()
     }
 
     /// Tasks that have not come to an end.
