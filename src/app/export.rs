@@ -7,7 +7,7 @@ use super::{effect::Effect, error::Error};
 use crate::{
     domain::{
         export::{ExportKind, record::ExportRecord},
-        id::SubjectRequestId,
+        id::{SubjectId, SubjectRequestId},
         policy::history::PolicyHistory,
         request::record::Record,
     },
@@ -32,6 +32,16 @@ pub(in crate::app) async fn drop_unfinished(
     _request: SubjectRequestId,
 ) -> Result<(), Error> {
     Ok(())
+}
+
+/// Destroys the packages of a person who is erased, but for those of the request that erases. The subject
+/// is held.
+pub(in crate::app) async fn destroy_exports(
+    tx: &mut Tx,
+    subject: SubjectId,
+    except: SubjectRequestId,
+) -> Result<(), Error> {
+    Ok(tx.destroy_exports(subject, except).await?)
 }
 
 /// The packages of these requests. One without any is left out.

@@ -238,6 +238,7 @@ async fn correct_item(
     let held = held
         .find(|state| state.item_id == correct.item_id)
         .ok_or(Error::NotFound(Missing::Item))?;
+    refuse_retained(&held)?;
     may_change(caller, &held, "item_id")?;
     let corrected_at = match correct.corrected_at {
         Some(at) => in_time(at, held.collected_at, tx.now())?,
@@ -312,10 +313,14 @@ async fn doomed_items(
     if !delete.item_ids.iter().all(is_held) {
         return Err(Error::NotFound(Missing::Item));
     }
+    // What stays after an erasure is no record any more that a category would mean.
     doomed.retain(|state| {
         delete.item_ids.contains(&state.item_id)
-            || delete.data_categories.contains(&state.data_category)
+            || delete.data_categories.contains(&state.data_category) && !state.is_retained()
     });
+    for state in &doomed {
+        refuse_retained(state)?;
+    }
     for state in &doomed {
         let by_id = delete.item_ids.contains(&state.item_id);
         may_change(
@@ -337,6 +342,16 @@ fn field_of(delete: &Delete, state: &ItemState) -> String {
     let mut data = delete.data_categories.iter();
     let index = data.position(|data| *data == state.data_category);
     format!("data_categories[{}]", index.unwrap_or_default())
+}
+
+/// What stays after an erasure stays as it is, until nothing keeps it any more: it goes by itself.
+fn refuse_retained(item: &ItemState) -> Result<(), Error> {
+    if item.is_retained() {
+        return Err(Error::IllegalTransition(
+            "the item was erased and stays only because the law or a legal hold keeps it; it goes by itself",
+        ));
+    }
+    Ok(())
 }
 
 /// Who may speak for a source may change what it collected, and nobody else.

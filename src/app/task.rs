@@ -4,11 +4,14 @@ mod again;
 mod cancel;
 mod ending;
 mod inform;
+mod notice;
 mod settle;
 mod work;
 
 pub(super) use again::inform_again;
 pub(super) use cancel::cancel_copies;
-pub(super) use inform::{Inform, Informed, inform_recipients};
+pub(super) use ending::cancel;
+pub(super) use inform::{Inform, Informed, inform_recipients, told};
+pub(super) use notice::{already_told, prepare_notices, send_notices};
 pub use settle::ListTasks;
 pub use work::{Failed, LeaseTasks, OnLease, OpenedTask};

@@ -1,16 +1,28 @@
 //! Erasure (Art. 17): what goes at once and what stays for now, decided item by item, not by account.
+//!
+//! [`plan`] says it of what a person wants erased, [`review`] of what has stayed: the same obstacles
+//! count for both. [`record`] is what is written down of it, [`certificate`] what the person is given.
+
+pub mod certificate;
+pub mod record;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     hold::{LegalHold, holds_on},
     id::{ItemId, LegalHoldId},
     item::ItemState,
     name::{DataCategory, Purpose},
+    policy::{compile::CompiledPolicy, model::LawfulBasis},
+    retention::purge::obligations,
     subject::SubjectState,
 };
+
+/// The article that a retention rests on which the law requires.
+pub const ARTICLE_LEGAL_OBLIGATION: &str = "GDPR Art. 17(3)(b)";
 
 /// What a person wants erased. Both empty: everything, the person as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,11 +48,13 @@ impl ErasureScope {
 }
 
 /// Why an item stays for now (Art. 17(3)).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Obstacle {
     /// The legal hold; `None` for a retention that the law requires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_hold_id: Option<LegalHoldId>,
     /// Until when, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// The matter of the hold, or the law that requires the retention. No personal data.
     pub ground: String,
@@ -90,6 +104,89 @@ pub struct ErasurePlan {
     pub items: Vec<PlannedItem>,
     /// Whether the person as a whole is erased, not some of the data.
     pub whole_subject: bool,
+}
+
+impl ErasurePlan {
+    /// The items that go at once.
+    pub fn going(&self) -> impl Iterator<Item = &ItemState> {
+        let going = self.items.iter().filter(|it| it.obstacles.is_empty());
+        going.map(|it| &it.item)
+    }
+
+    /// The items that stay, as they are from then on: answerable for their grounds alone.
+    pub fn staying(&self) -> impl Iterator<Item = ItemState> {
+        let staying = self.items.iter().filter(|it| !it.obstacles.is_empty());
+        staying.map(|it| ItemState {
+            retained_for: it.retained_for(),
+            ..it.item.clone()
+        })
+    }
+}
+
+/// The retentions that the law requires of an item (Art. 17(3)(b)). It stays answerable for the
+/// purposes of the activities that rest on a legal obligation and cover it.
+pub fn required(
+    policy: &CompiledPolicy,
+    subject: &SubjectState,
+    item: &ItemState,
+) -> Vec<Obstacle> {
+    let required = obligations(policy, subject, item);
+    if required.is_empty() {
+        return Vec::new();
+    }
+    let purposes = obliged_purposes(policy, item);
+    let obstacles = required.into_iter().map(|obligation| Obstacle {
+        legal_hold_id: None,
+        until: obligation.until,
+        ground: obligation.ground,
+        article: ARTICLE_LEGAL_OBLIGATION.to_owned(),
+        purposes: purposes.clone(),
+    });
+    obstacles.collect()
+}
+
+fn obliged_purposes(policy: &CompiledPolicy, item: &ItemState) -> Vec<Purpose> {
+    let activities = policy.policy().activities.iter();
+    let obliged = activities.filter(|activity| {
+        activity.lawful_basis == Some(LawfulBasis::LegalObligation)
+            && activity.subjects.contains(&item.subject_category)
+            && activity.data.contains(&item.data_category)
+            && (item.purposes.is_empty() || item.purposes.contains(&activity.purpose))
+    });
+    let purposes: BTreeSet<_> = obliged.map(|activity| activity.purpose.clone()).collect();
+    purposes.into_iter().collect()
+}
+
+/// What keeps each of the items that have stayed, as of `now`. One that nothing keeps any more goes.
+pub fn review(
+    policy: &CompiledPolicy,
+    subject: &SubjectState,
+    holds: &[LegalHold],
+    now: Timestamp,
+) -> Vec<PlannedItem> {
+    let everything = ErasureScope::default();
+    let law = |item: &ItemState| {
+        if item.is_retained() {
+            required(policy, subject, item)
+        } else {
+            Vec::new()
+        }
+    };
+    let mut items = plan(subject, holds, law, &everything, now).items;
+    items.retain(|it| it.item.is_retained());
+    items
+}
+
+/// The items that have stayed after an erasure and that nothing keeps any more: they go.
+pub fn released(
+    policy: &CompiledPolicy,
+    subject: &SubjectState,
+    holds: &[LegalHold],
+    now: Timestamp,
+) -> Vec<ItemId> {
+    let reviewed = review(policy, subject, holds, now).into_iter();
+    let released = reviewed.filter(|it| it.obstacles.is_empty());
+    released.map(|it| it.item.item_id).collect()
 }
 
 /// Plans the erasure of what `scope` covers. `obligations` are the retentions that the law requires of
@@ -219,6 +316,79 @@ mod tests {
         );
         assert_eq!(plan.items[0].retained_for(), Some(Vec::new()));
         assert_eq!(plan.items[1].retained_for(), None);
+    }
+
+    /// A policy whose tax law keeps every item of clients for ten years, for invoicing.
+    fn taxed() -> CompiledPolicy {
+        let text = crate::domain::policy::example::EXAMPLE_POLICY_YAML;
+        let (mut policy, _) = crate::domain::policy::format::parse_yaml(text).expect("it reads");
+        let mut rule = policy.retention[0].clone();
+        rule.processor = None;
+        rule.data = vec!["order_contents".parse().expect("a name")];
+        rule.kind = crate::domain::policy::model::RetentionKind::LegalMinimum;
+        rule.after = crate::domain::policy::model::RetentionTrigger::Collection;
+        rule.activity_sources.clear();
+        rule.period = jiff::ToSpan::years(10);
+        rule.ground = "tax law".into();
+        policy.retention = vec![rule];
+        for activity in &mut policy.activities {
+            if activity.id.as_str() == "client-service-rendering" {
+                activity.lawful_basis = Some(LawfulBasis::LegalObligation);
+            }
+        }
+        CompiledPolicy::compile(policy).expect("no errors")
+    }
+
+    #[test]
+    fn a_legal_minimum_keeps_an_item_for_the_activities_that_the_law_obliges_to() {
+        let (policy, mut anna) = (taxed(), anna());
+        let obstacles = required(&policy, &anna, &item(1, "order_contents"));
+        assert_eq!(obstacles.len(), 1);
+        assert_eq!(
+            (obstacles[0].ground.as_str(), obstacles[0].article.as_str()),
+            ("tax law", ARTICLE_LEGAL_OBLIGATION)
+        );
+        let purposes: Vec<_> = obstacles[0].purposes.iter().map(Purpose::as_str).collect();
+        assert_eq!(purposes, ["service_rendering"]);
+        assert_eq!(
+            obstacles[0].until,
+            Some("1980-01-01T00:00:00Z".parse().expect("an instant"))
+        );
+        let narrowed = ItemState {
+            purposes: vec!["post_purchase_support".parse().expect("a name")],
+            ..item(1, "order_contents")
+        };
+        let obstacles = required(&policy, &anna, &narrowed);
+        assert_eq!(obstacles[0].purposes, [], "it was collected for others");
+        anna.items.clear();
+        assert_eq!(required(&policy, &anna, &item(2, "email_address")), []);
+    }
+
+    #[test]
+    fn what_has_stayed_goes_when_the_law_and_every_hold_have_let_go_of_it() {
+        let (policy, mut anna) = (taxed(), anna());
+        anna.items = vec![item(1, "order_contents"), item(2, "order_contents")];
+        anna.items[0].retained_for = Some(Vec::new());
+        let held = LegalHold {
+            data_categories: vec!["order_contents".parse().expect("a name")],
+            ..hold()
+        };
+        let before = at(315_532_799);
+        let end = at(315_532_800);
+        assert_eq!(released(&policy, &anna, &[], before), []);
+        assert_eq!(
+            released(&policy, &anna, std::slice::from_ref(&held), end),
+            []
+        );
+        assert_eq!(
+            released(&policy, &anna, &[], end),
+            [anna.items[0].item_id],
+            "an ordinary item does not go by itself"
+        );
+        let reviewed = review(&policy, &anna, &[held], before);
+        let grounds = reviewed[0].retained_for().expect("it stays");
+        let grounds: Vec<_> = grounds.iter().map(Purpose::as_str).collect();
+        assert_eq!(grounds, ["litigation", "service_rendering"]);
     }
 
     #[test]

@@ -75,6 +75,8 @@ ids! {
     SubjectRequestId;
     /// One task of a processor or internal holder.
     TaskId;
+    /// One notice of what a recipient is told later.
+    NoticeId;
     /// One lease of a task.
     LeaseId;
     /// One package of an access or portability request.

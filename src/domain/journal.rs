@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     consent::{ConsentChoice, ConsentRecord, EvidenceMethod, GivenBy},
-    id::{ConsentId, ItemId, JournalEntryId, ObjectionId, RestrictionId, SubjectId},
+    id::{
+        ConsentId, ItemId, JournalEntryId, ObjectionId, RestrictionId, SubjectId, SubjectRequestId,
+    },
     item::ItemState,
     name::{
         DataCategory, IdentifierType, PolicyVersion, Processor, Purpose, Source, SubjectCategory,
@@ -72,6 +74,15 @@ pub enum JournalKind {
         items: Vec<DeletedItem>,
         /// When.
         deleted_at: Timestamp,
+    },
+    /// Items were erased and stay for now, answerable for their grounds alone (Art. 17(3)); again when
+    /// the grounds change.
+    ItemsRetained {
+        /// Which, and on what grounds.
+        items: Vec<RetainedItem>,
+        /// The request that waits for them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject_request_id: Option<SubjectRequestId>,
     },
     /// The subject was erased (Art. 17).
     Erased(ErasedSubject),
@@ -143,6 +154,9 @@ pub struct ErasedSubject {
     /// Items that the law keeps, each with the purposes that are left for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retained: Vec<RetainedItem>,
+    /// The request that was carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_request_id: Option<SubjectRequestId>,
     /// Identifiers that must not lead to marketing again, by their keyed hashes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suppressed: Vec<HashedIdentifier>,
@@ -186,6 +200,7 @@ impl JournalKind {
             Self::Restricted { .. } => "RESTRICTED",
             Self::RestrictionLifted { .. } => "RESTRICTION_LIFTED",
             Self::ItemsDeleted { .. } => "ITEMS_DELETED",
+            Self::ItemsRetained { .. } => "ITEMS_RETAINED",
             Self::Erased(_) => "ERASED",
             Self::CategoryEnded { .. } => "CATEGORY_ENDED",
             Self::IdentifiersUnlinked { .. } => "IDENTIFIERS_UNLINKED",
@@ -205,6 +220,14 @@ impl JournalKind {
         }
     }
 
+    /// Items that stay, on the grounds that they carry.
+    pub fn retained(items: &[ItemState], request: Option<SubjectRequestId>) -> Self {
+        Self::ItemsRetained {
+            items: items.iter().map(RetainedItem::from).collect(),
+            subject_request_id: request,
+        }
+    }
+
     /// The denials among these facts, each with its subject.
     pub fn denials<'a>(
         facts: impl IntoIterator<Item = &'a ConsentRecord>,
@@ -221,6 +244,15 @@ impl DeletedItem {
     /// collected after the deletion is not meant.
     pub fn means(&self, held: &ItemState, deleted_at: Timestamp) -> bool {
         held.item_id == self.item_id && held.collected_at <= self.collected_at.max(deleted_at)
+    }
+}
+
+impl From<&ItemState> for RetainedItem {
+    fn from(item: &ItemState) -> Self {
+        Self {
+            item_id: item.item_id,
+            purposes: item.retained_for.clone().unwrap_or_default(),
+        }
     }
 }
 
@@ -379,9 +411,11 @@ mod tests {
                     item_id: id(1),
                     purposes: vec![purpose.clone()],
                 }],
+                subject_request_id: Some(id(8)),
                 suppressed: vec![hashed.clone()],
                 objected: vec![purpose],
             }),
+            JournalKind::retained(&[state(1, 2)], Some(id(8))),
             JournalKind::CategoryEnded {
                 subject_category: "client".parse().unwrap(),
                 ended_at: at(1),

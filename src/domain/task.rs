@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use payload::{Locator, Progress, TaskItem, TaskPayload};
-pub use recipients::{Affected, Concerned, Disclosed, recipients};
+pub use recipients::{Affected, Concerned, Disclosed, keepers, recipients};
 pub use step::{Refused, Report, Settled};
 
 use super::{

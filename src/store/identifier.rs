@@ -207,6 +207,30 @@ impl Session {
         Ok(read)
     }
 
+    /// The keyed hashes by which a subject is found.
+    pub async fn list_identifier_hashes(
+        &self,
+        subject: SubjectId,
+    ) -> Result<Vec<HashedIdentifier>, StoreError> {
+        let entries = self.index_of(subject).await?.into_iter();
+        let hashes = entries.map(|entry| {
+            let kind = &entry.identifier_type;
+            Ok(HashedIdentifier {
+                identifier_type: name(TABLE, "identifier_type", entry.identifier_id, kind)?,
+                index_key: entry.index_key,
+                hash: KeyedHash(entry.hash),
+            })
+        });
+        hashes.collect()
+    }
+
+    async fn index_of(&self, subject: SubjectId) -> Result<Vec<index::Model>, StoreError> {
+        Ok(index::Entity::find()
+            .filter(index::Column::SubjectId.eq(subject.0))
+            .all(self.connection()?)
+            .await?)
+    }
+
     async fn identifier_rows(&self, subjects: &[SubjectId]) -> Result<Vec<row::Model>, StoreError> {
         let mut rows = Vec::new();
         for subjects in subjects.chunks(KEYS_MAX) {
@@ -371,13 +395,6 @@ impl Tx {
         let entries = entries.collect();
         self.insert_rows(rows).await?;
         self.insert_rows(entries).await
-    }
-
-    async fn index_of(&self, subject: SubjectId) -> Result<Vec<index::Model>, StoreError> {
-        Ok(index::Entity::find()
-            .filter(index::Column::SubjectId.eq(subject.0))
-            .all(self.connection()?)
-            .await?)
     }
 
     async fn delete_links(

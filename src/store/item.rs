@@ -5,6 +5,7 @@ mod content;
 mod history;
 mod holders;
 mod moving;
+mod retaining;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,7 +18,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub(super) use self::content::{decode as decode_content, encode as encode_content};
-pub use self::history::ItemChange;
+pub use self::{history::ItemChange, retaining::RetainedItems};
 use super::{
     error::StoreError,
     name_list,
@@ -32,6 +33,8 @@ use crate::domain::{
 };
 
 const TABLE: &str = "items";
+const CONTENT: &str = "content_sealed";
+const KEY: &str = "item_key_sealed";
 /// The label under which item keys are compared without being stored.
 const KEY_LABEL: &str = "item key";
 
@@ -147,14 +150,14 @@ impl Session {
     }
 
     async fn open_item(&self, row: row::Model) -> Result<Item, StoreError> {
-        let (subject, id) = (SubjectId(row.subject_id), row.item_id);
+        let id = row.item_id;
         let key = match &row.item_key_sealed {
-            Some(sealed) => content::key(id, &self.open(key_at(subject, id), sealed).await?)?,
+            Some(sealed) => content::key(id, &self.open(row.place_of(KEY), sealed).await?)?,
             None => ItemKey::default(),
         };
         let content = match &row.content_sealed {
             Some(sealed) => {
-                let opened = self.open(content_at(subject, id), sealed).await?;
+                let opened = self.open(row.place_of(CONTENT), sealed).await?;
                 Some(content::decode(id, &opened)?)
             }
             None => None,
@@ -252,7 +255,7 @@ impl Tx {
         let key_bytes = key.expose().as_bytes();
         let item_key_sealed = match key_bytes {
             [] => None,
-            bytes => Some(self.seal(key_at(subject, id), bytes).await?),
+            bytes => Some(self.seal(at(subject, id, KEY), bytes).await?),
         };
         let content_sealed = self.seal_content(subject, id, content.as_ref()).await?;
         Ok(row::ActiveModel {
@@ -285,7 +288,9 @@ impl Tx {
             return Ok(None);
         };
         let encoded = content::encode(content)?;
-        self.seal(content_at(subject, id), &encoded).await.map(Some)
+        self.seal(at(subject, id, CONTENT), &encoded)
+            .await
+            .map(Some)
     }
 
     /// Replaces the content of a live item by what the person says is right; it counts as collected
@@ -336,7 +341,8 @@ impl Tx {
     }
 
     /// Deletes the live ones among these items: content and key are destroyed at once, a tombstone
-    /// stays. Returns what was deleted. The subject is locked.
+    /// stays. What was sealed under a key of its own loses that as well. Returns what was deleted. The
+    /// subject is locked.
     pub async fn delete_items(
         &mut self,
         subject: SubjectId,
@@ -347,16 +353,18 @@ impl Tx {
         let items: HashSet<_> = items.iter().collect();
         doomed.retain(|state| items.contains(&state.item_id));
         for items in doomed.chunks(KEYS_MAX) {
+            self.destroy_own_keys(subject, items).await?;
+            let no_bytes = || Expr::value(Option::<Vec<u8>>::None);
             row::Entity::update_many()
-                .col_expr(
-                    row::Column::ContentSealed,
-                    Expr::value(Option::<Vec<u8>>::None),
-                )
-                .col_expr(
-                    row::Column::ItemKeySealed,
-                    Expr::value(Option::<Vec<u8>>::None),
-                )
+                .col_expr(row::Column::ContentSealed, no_bytes())
+                .col_expr(row::Column::ItemKeySealed, no_bytes())
                 .col_expr(row::Column::DeletedAt, self.now().as_microsecond().into())
+                .col_expr(
+                    row::Column::RetainedFor,
+                    Expr::value(Option::<String>::None),
+                )
+                .col_expr(row::Column::RetainedBy, Expr::value(Option::<Uuid>::None))
+                .col_expr(row::Column::SealedUnder, Expr::value(Option::<Uuid>::None))
                 .filter(row::Column::SubjectId.eq(subject.0))
                 .filter(row::Column::ItemId.is_in(items.iter().map(|state| state.item_id.0)))
                 .exec(self.connection()?)
@@ -371,21 +379,23 @@ impl Tx {
     }
 }
 
-fn content_at(subject: SubjectId, row: Uuid) -> At {
+fn at(subject: SubjectId, row: Uuid, column: &'static str) -> At {
     At {
         table: TABLE,
         subject,
         row,
-        column: "content_sealed",
+        column,
     }
 }
 
-fn key_at(subject: SubjectId, row: Uuid) -> At {
-    At {
-        table: TABLE,
-        subject,
-        row,
-        column: "item_key_sealed",
+impl row::Model {
+    /// Where a column of this row is sealed: under the subject's key, or under one of its own, and then
+    /// bound to no subject.
+    fn place_of(&self, column: &'static str) -> At {
+        match self.sealed_under {
+            Some(own) => At::of_owner(own, TABLE, self.item_id, column),
+            None => at(SubjectId(self.subject_id), self.item_id, column),
+        }
     }
 }
 

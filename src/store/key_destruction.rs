@@ -8,7 +8,11 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Store, error::StoreError, session::Tx};
+use super::{
+    Store,
+    error::StoreError,
+    session::{Session, Tx},
+};
 
 /// Keys destroyed in one step.
 const STEP: u64 = 1_000;
@@ -31,6 +35,24 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+impl Session {
+    /// When the key of an owner was destroyed; `None`: it was not, or its destruction is decided and not
+    /// completed yet.
+    pub async fn key_destroyed_at(
+        &self,
+        owner: impl Into<Uuid>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let owner = owner.into();
+        let row = row::Entity::find_by_id(owner)
+            .one(self.connection()?)
+            .await?;
+        let completed_at = row.and_then(|row| row.completed_at);
+        completed_at
+            .map(|at| super::instant("key_destructions", "completed_at", owner, at))
+            .transpose()
+    }
+}
+
 impl Tx {
     /// Decides that the key of a subject, task, package or retained item is to be destroyed once this
     /// is committed. Whoever cannot wait for the upkeep calls [`Store::complete_key_destructions`] right
@@ -39,16 +61,22 @@ impl Tx {
         &mut self,
         owner: impl Into<Uuid>,
     ) -> Result<(), StoreError> {
-        let row = row::ActiveModel {
-            subject_id: Set(owner.into()),
+        self.intend_key_destructions(&[owner.into()]).await
+    }
+
+    /// As [`Tx::intend_key_destruction`], of many keys.
+    pub async fn intend_key_destructions(&mut self, owners: &[Uuid]) -> Result<(), StoreError> {
+        let rows = owners.iter().map(|owner| row::ActiveModel {
+            subject_id: Set(*owner),
             intended_at: Set(self.now().as_microsecond()),
             completed_at: Set(None),
-        };
+        });
+        let rows = rows.collect();
         // Decided twice is decided once.
         let known = OnConflict::column(row::Column::SubjectId)
             .update_column(row::Column::SubjectId)
             .to_owned();
-        self.put_rows(vec![row], &known).await
+        self.put_rows(rows, &known).await
     }
 
     async fn mark_destroyed(&mut self, owners: &[Uuid]) -> Result<(), StoreError> {

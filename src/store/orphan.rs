@@ -1,5 +1,5 @@
 //! Keys that were made durable for what never came to be: found and removed. A key is needed while a
-//! subject, a task, a package or a retained item names it.
+//! subject, a task, a package, a retained item or a notice names it.
 
 use std::{collections::HashSet, sync::atomic::Ordering};
 
@@ -21,6 +21,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("tasks", "task_id"),
     ("exports", "export_id"),
     ("items", "sealed_under"),
+    ("erasure_notices", "notice_id"),
 ];
 /// Keys looked at in one step.
 const STEP: u64 = 1_000;

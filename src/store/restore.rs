@@ -31,7 +31,7 @@ impl Session {
 }
 
 impl Tx {
-    async fn run(&mut self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+    pub(super) async fn run(&mut self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
         let connection = self.connection()?;
         let backend = connection.get_database_backend();
         let statement = Statement::from_sql_and_values(backend, sql, values);
@@ -245,7 +245,7 @@ impl Tx {
 
     /// Moves what is sealed under a key that is destroyed, without what was sealed: what leads to
     /// `from` leads to `into`, its consent facts and disclosures have no texts any more, its items are
-    /// gone. What is not sealed is moved as in any merge.
+    /// gone but for those with a key of their own. What is not sealed is moved as in any merge.
     pub async fn move_without_key(
         &mut self,
         from: SubjectId,
@@ -253,8 +253,11 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let both = || vec![Value::from(from.0), into.0.into()];
         let only_from = || vec![Value::from(from.0)];
-        self.run("DELETE FROM items WHERE subject_id = $1", only_from())
-            .await?;
+        self.run(
+            "DELETE FROM items WHERE subject_id = $1 AND sealed_under IS NULL",
+            only_from(),
+        )
+        .await?;
         self.run("DELETE FROM identifiers WHERE subject_id = $1", only_from())
             .await?;
         for sql in [
@@ -266,6 +269,7 @@ impl Tx {
             "UPDATE identifier_index SET subject_id = $2,
                 slot = CASE WHEN slot = $1 THEN $2 ELSE slot END
              WHERE subject_id = $1",
+            "UPDATE items SET subject_id = $2 WHERE subject_id = $1",
             "UPDATE consents SET subject_id = $2, texts_sealed = NULL WHERE subject_id = $1",
             "UPDATE disclosures SET subject_id = $2, external_reference_sealed = NULL
              WHERE subject_id = $1",

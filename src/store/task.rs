@@ -5,6 +5,7 @@
 
 mod payload;
 
+pub(super) use self::payload::{read as read_payload, write as write_payload};
 use jiff::Timestamp;
 use sea_orm::{
     ActiveValue::Set,
@@ -161,6 +162,22 @@ impl Session {
         rows.into_iter().map(Task::try_from).collect()
     }
 
+    /// Every task of one kind of a subject, oldest first.
+    pub async fn list_tasks_of_kind(
+        &self,
+        subject: SubjectId,
+        kind: TaskKind,
+    ) -> Result<Vec<Task>, StoreError> {
+        let rows = row::Entity::find()
+            .filter(row::Column::SubjectId.eq(subject.0))
+            .filter(row::Column::Kind.eq(kind.as_str()))
+            .order_by_asc(row::Column::CreatedAt)
+            .order_by_asc(row::Column::TaskId)
+            .all(self.connection()?)
+            .await?;
+        rows.into_iter().map(Task::try_from).collect()
+    }
+
     /// Whether a recipient has a task that is due.
     pub async fn has_due_task(
         &self,
@@ -204,7 +221,7 @@ impl Session {
         let task = Task::try_from(row.clone())?;
         let id = task.task_id;
         let payload = match &row.payload_sealed {
-            Some(sealed) => payload::read(id, &self.open(payload_at(id), sealed).await?)?,
+            Some(sealed) => payload::read(TABLE, id, &self.open(payload_at(id), sealed).await?)?,
             None => TaskPayload::default(),
         };
         let progress = match &row.progress_sealed {

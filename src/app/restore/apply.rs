@@ -1,23 +1,27 @@
 //! One entry of the journal, applied to a database that is older than it. Applying it twice is
 //! applying it once.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use crate::{
-    app::{error::Error, merge::merge_unjournaled, registry::Change},
+    app::{error::Error, export::destroy_exports, merge::merge_unjournaled, registry::Change},
     domain::{
         audit::{AuditDetail, REGISTRY},
         consent::ConsentChoice,
         event::{Event, EventKind},
-        id::{ItemId, SubjectId},
+        id::{ItemId, SubjectId, SubjectRequestId},
         item::ItemState,
-        journal::{DeletedItem, DeniedConsent, ErasedSubject, JournalEntry, JournalKind},
+        journal::{
+            DeletedItem, DeniedConsent, ErasedSubject, JournalEntry, JournalKind, RetainedItem,
+        },
         membership::MembershipFact,
         name::Source,
         policy::history::PolicyHistory,
         suppression::Suppression,
     },
-    store::{Tx, subject::SubjectRecord},
+    store::{Tx, item::RetainedItems, subject::SubjectRecord},
 };
 
 /// What the log says of an entry about a subject that the database does not know.
@@ -111,12 +115,32 @@ pub(super) async fn apply(
     else {
         return Ok(Applied::unknown(entry.subject_id));
     };
-    if erased_at.is_some() {
-        return Ok(Applied::nothing(subject_id));
-    }
-    match to_living(tx, subject_id, entry).await? {
+    let event = if erased_at.is_some() {
+        to_erased(tx, subject_id, entry).await?
+    } else {
+        to_living(tx, subject_id, entry).await?
+    };
+    match event {
         Some(event) => Ok(Applied::to(event)),
         None => Ok(Applied::nothing(subject_id)),
+    }
+}
+
+/// The subject is held and was erased before: what stayed may have gone since, or stay on other grounds.
+async fn to_erased(
+    tx: &mut Tx,
+    subject: SubjectId,
+    entry: &JournalEntry,
+) -> Result<Option<Event>, Error> {
+    match &entry.what {
+        JournalKind::ItemsDeleted { items, deleted_at } => {
+            delete_again(tx, subject, items, *deleted_at).await
+        }
+        JournalKind::ItemsRetained {
+            items,
+            subject_request_id,
+        } => retain_again(tx, subject, items, *subject_request_id, false).await,
+        _ => Ok(None),
     }
 }
 
@@ -159,6 +183,10 @@ async fn to_living(
         JournalKind::ItemsDeleted { items, deleted_at } => {
             delete_again(tx, subject, items, *deleted_at).await
         }
+        JournalKind::ItemsRetained {
+            items,
+            subject_request_id,
+        } => retain_again(tx, subject, items, *subject_request_id, true).await,
         JournalKind::Erased(erased) => erase_again(tx, subject, erased).await.map(Some),
         JournalKind::CategoryEnded { .. } => end_again(tx, subject, entry).await,
         JournalKind::IdentifiersUnlinked { identifiers } => {
@@ -272,16 +300,80 @@ async fn delete(tx: &mut Tx, subject: SubjectId, items: &[ItemId]) -> Result<Eve
     })
 }
 
-/// Erases as far as a restored database needs it: nothing is left that could be allowed or read.
+/// Lets items stay on their grounds alone. Of a backup in which they are still sealed under their
+/// subject's key they are sealed anew, as long as that key is there; what no key opens any more is gone
+/// for good, and is deleted.
+async fn retain_again(
+    tx: &mut Tx,
+    subject: SubjectId,
+    items: &[RetainedItem],
+    request: Option<SubjectRequestId>,
+    subject_lives: bool,
+) -> Result<Option<Event>, Error> {
+    let grounds: HashMap<_, _> = items.iter().map(|it| (it.item_id, &it.purposes)).collect();
+    let own: HashMap<_, _> = tx.list_own_keys(subject).await?.into_iter().collect();
+    let has_key = tx.has_key(subject).await?;
+    let (mut staying, mut lost) = (Vec::new(), Vec::new());
+    for state in live_items(tx, subject).await? {
+        let Some(purposes) = grounds.get(&state.item_id) else {
+            continue;
+        };
+        let opens = match own.get(&state.item_id) {
+            Some(key) => tx.has_own_key(*key).await?,
+            None => has_key,
+        };
+        if opens {
+            staying.push(ItemState {
+                retained_for: Some((*purposes).clone()),
+                ..state
+            });
+        } else {
+            lost.push(state.item_id);
+        }
+    }
+    tx.retain_items(RetainedItems {
+        subject,
+        items: &staying,
+        retained_by: request,
+        subject_lives,
+    })
+    .await?;
+    if staying.is_empty() {
+        return match lost.as_slice() {
+            [] => Ok(None),
+            lost => delete(tx, subject, lost).await.map(Some),
+        };
+    }
+    tx.delete_items(subject, &lost).await?;
+    let mut data: Vec<_> = staying.iter().map(|it| it.data_category.clone()).collect();
+    data.sort_unstable();
+    data.dedup();
+    Ok(Some(Event {
+        data_categories: data,
+        item_ids: staying.iter().map(|it| it.item_id).collect(),
+        subject_request_id: request,
+        ..Event::new(EventKind::RestrictionApplied, Some(subject))
+    }))
+}
+
+/// Erases as far as a restored database needs it: nothing is left that could be allowed or read but what
+/// the law keeps.
 async fn erase_again(
     tx: &mut Tx,
     subject: SubjectId,
     erased: &ErasedSubject,
 ) -> Result<Event, Error> {
-    let live = live_items(tx, subject).await?;
+    let request = erased.subject_request_id;
+    retain_again(tx, subject, &erased.retained, request, false).await?;
+    let mut live = live_items(tx, subject).await?;
+    let stays = |id: ItemId| erased.retained.iter().any(|it| it.item_id == id);
+    live.retain(|state| !stays(state.item_id));
     let ids: Vec<_> = live.iter().map(|state| state.item_id).collect();
     let deleted = delete(tx, subject, &ids).await?;
     tx.unlink_everything(subject).await?;
+    tx.destroy_texts(subject).await?;
+    let of_none = SubjectRequestId(uuid::Uuid::nil());
+    destroy_exports(tx, subject, request.unwrap_or(of_none)).await?;
     tx.restore_erasure(subject, erased.erased_at).await?;
     // The journal does not date a no; whatever it was, a yes after the erasure answers it.
     let objected = erased.objected.iter().cloned();
@@ -309,9 +401,13 @@ pub(super) async fn erase_without_key(
     if !lives {
         return Ok(None);
     }
+    // What stays after an erasure of some of the data has keys of its own.
+    let live = live_items(tx, subject).await?;
+    let retained = live.iter().filter(|state| state.is_retained());
     let erased = ErasedSubject {
         erased_at: tx.now(),
-        retained: Vec::new(),
+        retained: retained.map(RetainedItem::from).collect(),
+        subject_request_id: None,
         suppressed: Vec::new(),
         objected: Vec::new(),
     };

@@ -356,6 +356,7 @@ async fn an_erased_subject_is_found_and_allowed_no_more_and_its_key_is_destroyed
     let erased = JournalKind::Erased(ErasedSubject {
         erased_at: now,
         retained: Vec::new(),
+        subject_request_id: None,
         suppressed: Vec::new(),
         objected: Vec::new(),
     });
@@ -384,6 +385,7 @@ async fn an_erased_person_whom_nobody_knows_stays_suppressed() {
     let erased = JournalKind::Erased(ErasedSubject {
         erased_at: now,
         retained: Vec::new(),
+        subject_request_id: None,
         suppressed,
         objected: vec![NEWSLETTER.parse().unwrap()],
     });

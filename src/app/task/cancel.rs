@@ -1,6 +1,6 @@
 //! Tasks that nobody wants any more.
 
-use super::{Informed, ending::save};
+use super::{Informed, ending::cancel};
 use crate::{
     app::error::Error,
     domain::{id::SubjectRequestId, task::TaskKind},
@@ -18,15 +18,11 @@ pub(in crate::app) async fn cancel_copies(
         if seen.kind != TaskKind::ProvideCopy || seen.is_ended() {
             continue;
         }
-        let Some(held) = tx.hold_task(seen.task_id).await? else {
-            continue;
-        };
         // One that has ended meanwhile is as good.
-        let Ok(task) = held.cancelled(tx.now()) else {
-            continue;
-        };
-        cancelled.events.extend(save(tx, &task).await?);
-        cancelled.task_ids.push(task.task_id);
+        if let Some(event) = cancel(tx, seen.task_id).await? {
+            cancelled.events.push(event);
+            cancelled.task_ids.push(seen.task_id);
+        }
     }
     Ok(cancelled)
 }

@@ -5,6 +5,7 @@ use crate::{
     app::error::Error,
     domain::{
         event::{Event, EventKind},
+        id::TaskId,
         task::Task,
     },
     store::Tx,
@@ -16,6 +17,17 @@ pub(super) async fn save(tx: &mut Tx, task: &Task) -> Result<Option<Event>, Erro
     tx.save_task(task).await?;
     let is_news = task.is_ended() || task.not_before().is_none() && task.lease().is_none();
     Ok(is_news.then(|| event(EventKind::TaskChanged, task)))
+}
+
+/// Ends a task that is no longer wanted, if it has not ended. Its subject is held.
+pub(in crate::app) async fn cancel(tx: &mut Tx, id: TaskId) -> Result<Option<Event>, Error> {
+    let Some(held) = tx.hold_task(id).await? else {
+        return Ok(None);
+    };
+    match held.cancelled(tx.now()) {
+        Ok(cancelled) => save(tx, &cancelled).await,
+        Err(_) => Ok(None),
+    }
 }
 
 /// What others hear of a task.

@@ -19,7 +19,7 @@ use crate::{
         subject_ref::Identifier,
         task::{
             Affected, Disclosed, Locator, Recipient, TASK_BYTES_MAX, TASK_COPIES_MAX,
-            TASK_ITEMS_MAX, Task, TaskCause, TaskItem, TaskKind, TaskPayload, TaskState,
+            TASK_ITEMS_MAX, Task, TaskCause, TaskItem, TaskKind, TaskPayload, TaskState, keepers,
             recipients,
         },
     },
@@ -54,7 +54,15 @@ pub(in crate::app) struct Inform {
     pub right_values: HashMap<ItemId, Content>,
     /// Not to be done before.
     pub not_before: Option<Timestamp>,
+    /// For [`TaskKind::Erase`]: who was told of which items already.
+    pub already_told: AlreadyTold,
+    /// For [`TaskKind::Erase`]: only what stays with its recipients for as long as it stays here,
+    /// instead of everything else.
+    pub is_later: bool,
 }
+
+/// Who was told of which items.
+pub(in crate::app) type AlreadyTold = BTreeMap<Recipient, BTreeSet<ItemId>>;
 
 impl Inform {
     /// Everybody who has the items, at once, by no request.
@@ -75,6 +83,8 @@ impl Inform {
             export_id: None,
             right_values: HashMap::new(),
             not_before: None,
+            already_told: AlreadyTold::new(),
+            is_later: false,
         }
     }
 }
@@ -114,20 +124,13 @@ pub(super) async fn make_tasks(
     if told.is_empty() {
         return Ok(Informed::default());
     }
-    let identifiers = tx.read_identifiers(inform.subject_id).await?.into_iter();
-    let identifiers: Vec<_> = identifiers
-        .map(|(linked, value)| Identifier {
-            identifier_type: linked.identifier_type,
-            value,
-        })
-        .collect();
+    let identifiers = identifiers(tx, inform.subject_id).await?;
     let mut informed = Informed::default();
     for (recipient, Told { items, purposes }) in told {
         for items in portions(items, inform.kind) {
             let mut task = make(tx, inform, recipient.clone(), &items).await?;
             task.purposes.clone_from(&purposes);
-            informed.task_ids.push(task.task_id);
-            informed.events.push(event(EventKind::TaskCreated, &task));
+            informed.note(&task);
             let payload = TaskPayload {
                 identifiers: identifiers.clone(),
                 items,
@@ -138,11 +141,31 @@ pub(super) async fn make_tasks(
     Ok(informed)
 }
 
+impl Informed {
+    pub(super) fn note(&mut self, task: &Task) {
+        self.task_ids.push(task.task_id);
+        self.events.push(event(EventKind::TaskCreated, task));
+    }
+}
+
+/// By what recipients may know the person.
+pub(super) async fn identifiers(
+    session: &Session,
+    subject: SubjectId,
+) -> Result<Vec<Identifier>, Error> {
+    let identifiers = session.read_identifiers(subject).await?.into_iter();
+    let identifiers = identifiers.map(|(linked, value)| Identifier {
+        identifier_type: linked.identifier_type,
+        value,
+    });
+    Ok(identifiers.collect())
+}
+
 /// What one recipient is to be told.
 #[derive(Default)]
-pub(super) struct Told {
-    /// The items as it may know them.
-    pub(super) items: Vec<TaskItem>,
+pub(in crate::app) struct Told {
+    /// The items as it may know them. One with very many names stands several times.
+    pub items: Vec<TaskItem>,
     /// For which purposes to stop.
     pub(super) purposes: Vec<Purpose>,
 }
@@ -171,15 +194,15 @@ async fn leave_out_told(
     Ok(())
 }
 
-/// Everybody who is to be told.
-async fn told(
-    tx: &Tx,
+/// Everybody who is to be told. Writes nothing.
+pub(in crate::app) async fn told(
+    session: &Session,
     policies: &PolicyHistory,
     inform: &Inform,
 ) -> Result<BTreeMap<Recipient, Told>, Error> {
     let ids: Vec<_> = inform.items.iter().map(|item| item.item_id).collect();
     let disclosures = if inform.kind.concerns_processors() {
-        tx.list_disclosures_of(inform.subject_id, &ids).await?
+        session.list_disclosures_of(inform.subject_id, &ids).await?
     } else {
         Vec::new()
     };
@@ -189,8 +212,16 @@ async fn told(
         purposes: &inform.purposes,
         only: &inform.only,
     };
-    let policy = in_force(policies, tx.now())?;
-    let processors = recipients(policy, &inform.items, &disclosed(&disclosures), affected);
+    let policy = in_force(policies, session.now())?;
+    let disclosed = disclosed(&disclosures);
+    let mut processors = recipients(policy, &inform.items, &disclosed, affected);
+    if inform.kind == TaskKind::Erase {
+        let keepers = keepers(policy, &inform.items, &disclosed);
+        for (processor, concerned) in &mut processors {
+            let kept = |id: &ItemId| keepers.get(processor).is_some_and(|ids| ids.contains(id));
+            concerned.items.retain(|id| kept(id) == inform.is_later);
+        }
+    }
     let with_holders = inform.kind.concerns_holders() && inform.only.is_empty();
     let read: BTreeSet<_> = if with_holders {
         ids.into_iter().collect()
@@ -198,7 +229,7 @@ async fn told(
         let concerned = processors.values().flat_map(|one| &one.items);
         concerned.copied().collect()
     };
-    let places = read_places(tx, inform.subject_id, &read).await?;
+    let places = read_places(session, inform.subject_id, &read).await?;
     let references = references(&disclosures);
     let mut told = BTreeMap::<_, Told>::new();
     for (processor, concerned) in processors {
@@ -212,7 +243,11 @@ async fn told(
         };
         told.insert(Recipient::Processor(processor), told_of);
     }
-    for item in inform.items.iter().filter(|_| with_holders) {
+    let by_holders = inform.items.iter().filter(|item| {
+        let stays = inform.kind == TaskKind::Erase && item.is_retained();
+        with_holders && stays == inform.is_later
+    });
+    for item in by_holders {
         let Some(locator) = places
             .get(&item.item_id)
             .and_then(|one| one.locator.clone())
@@ -224,7 +259,12 @@ async fn told(
         let held = told.entry(holder).or_default();
         held.items.extend(items.into_iter().flatten());
     }
-    told.retain(|_, told| !told.items.is_empty());
+    told.retain(|recipient, told| {
+        if let Some(already) = inform.already_told.get(recipient) {
+            told.items.retain(|item| !already.contains(&item.item_id));
+        }
+        !told.items.is_empty()
+    });
     Ok(told)
 }
 
@@ -326,7 +366,7 @@ pub(super) fn references(
 }
 
 /// Portions that fit into a task each; what is handed over fits into one completion.
-fn portions(items: Vec<TaskItem>, kind: TaskKind) -> Vec<Vec<TaskItem>> {
+pub(super) fn portions(items: Vec<TaskItem>, kind: TaskKind) -> Vec<Vec<TaskItem>> {
     let items_max = if kind == TaskKind::ProvideCopy {
         TASK_COPIES_MAX
     } else {
@@ -350,7 +390,7 @@ fn portions(items: Vec<TaskItem>, kind: TaskKind) -> Vec<Vec<TaskItem>> {
     portions
 }
 
-async fn make(
+pub(super) async fn make(
     tx: &mut Tx,
     inform: &Inform,
     recipient: Recipient,

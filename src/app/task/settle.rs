@@ -115,10 +115,25 @@ impl Registry {
         }
     }
 
+    /// Gives a task to a person to look at whose key is gone: its database was restored without it.
+    pub(super) async fn give_up_unreadable(&self, task_id: TaskId) -> Result<(), Error> {
+        let given_up = self
+            .do_chore(Chore::GiveUpTask, move |tx, _| {
+                Box::pin(
+                    async move { change(tx, task_id, |task, now| task.unreadable(now).ok()).await },
+                )
+            })
+            .await?;
+        if given_up.is_some() {
+            tracing::error!(%task_id, "a task whose key is gone went to the dead letters: a person must look");
+        }
+        Ok(())
+    }
+
     async fn age_task(&self, task_id: TaskId) -> Result<bool, Error> {
         let aged = self
             .do_chore(Chore::GiveUpTask, move |tx, _| {
-                Box::pin(async move { age(tx, task_id).await })
+                Box::pin(async move { change(tx, task_id, |task, now| task.aged(now).ok()).await })
             })
             .await?;
         let Some(task) = aged else { return Ok(false) };
@@ -136,7 +151,12 @@ impl Registry {
     }
 }
 
-async fn age(tx: &mut Tx, task_id: TaskId) -> Result<Option<Change<Task>>, Error> {
+/// A step that nobody asked for. `None`: there is none to take.
+async fn change(
+    tx: &mut Tx,
+    task_id: TaskId,
+    step: fn(Task, Timestamp) -> Option<Task>,
+) -> Result<Option<Change<Task>>, Error> {
     let Some(seen) = tx.find_task(task_id).await? else {
         return Ok(None);
     };
@@ -144,7 +164,7 @@ async fn age(tx: &mut Tx, task_id: TaskId) -> Result<Option<Change<Task>>, Error
     let Some(held) = tx.hold_task(task_id).await? else {
         return Ok(None);
     };
-    let Ok(task) = held.aged(tx.now()) else {
+    let Some(task) = step(held, tx.now()) else {
         return Ok(None);
     };
     let event = save(tx, &task).await?;

@@ -91,8 +91,12 @@ impl Registry {
                 Box::pin(async move { hand_out(tx, &caller, &lease).await })
             })
             .await?;
+        let (given, unreadable) = written.value;
+        for task_id in unreadable {
+            self.give_up_unreadable(task_id).await?;
+        }
         let snapshot = self.store.snapshot(self.clock_now()).await?;
-        let opened = snapshot.read_leased_tasks(&written.value).await?;
+        let opened = snapshot.read_leased_tasks(&given).await?;
         snapshot.close().await?;
         Ok(opened)
     }
@@ -204,6 +208,9 @@ impl Registry {
     }
 }
 
+/// Tasks that were handed out, and tasks that cannot be.
+type HandedOut = (Vec<(TaskId, LeaseId)>, Vec<TaskId>);
+
 /// A step, to be taken as often as the transaction is tried.
 pub(super) type Step = Arc<dyn Fn(Task, Timestamp) -> Result<Task, Refused> + Send + Sync>;
 
@@ -224,12 +231,19 @@ async fn hand_out(
     tx: &mut Tx,
     caller: &Caller,
     lease: &LeaseTasks,
-) -> Result<Change<Vec<(TaskId, LeaseId)>>, Error> {
+) -> Result<Change<HandedOut>, Error> {
     let due = tx
         .hold_due_tasks(&lease.recipient, &lease.kinds, lease.max)
         .await?;
+    let ids: Vec<_> = due.iter().map(|(task, _)| task.task_id).collect();
+    tx.prepare_keys(&ids).await?;
     let (mut given, mut audits, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let mut unreadable = Vec::new();
     for (task, size) in due {
+        if !tx.has_own_key(task.task_id).await? {
+            unreadable.push(task.task_id);
+            continue;
+        }
         let now = tx.now();
         let task = match task.aged(now) {
             Ok(aged) => aged,
@@ -247,7 +261,7 @@ async fn hand_out(
         audits.push(audit(&leased));
         given.push((leased.task_id, lease_id));
     }
-    Ok(Change::of_many(given, audits))
+    Ok(Change::of_many((given, unreadable), audits))
 }
 
 async fn take_step(

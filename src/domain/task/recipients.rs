@@ -86,6 +86,41 @@ pub fn recipients(
     told
 }
 
+/// The processors with which items stay that stay here after an erasure: they have them for the very
+/// purposes that are the ground for that (Art. 17(3)), and are told when the items go.
+pub fn keepers(
+    policy: &CompiledPolicy,
+    items: &[ItemState],
+    disclosed: &[Disclosed],
+) -> BTreeMap<Processor, BTreeSet<ItemId>> {
+    let mut keepers = BTreeMap::<Processor, BTreeSet<ItemId>>::new();
+    let retained: HashMap<_, _> = items
+        .iter()
+        .filter(|item| item.is_retained())
+        .map(|item| (item.item_id, item))
+        .collect();
+    for one in disclosed {
+        let item = retained.get(&one.item_id);
+        if item.is_some_and(|item| item.is_retained_for(&one.purpose)) {
+            let kept = keepers.entry(one.processor.clone()).or_default();
+            kept.insert(one.item_id);
+        }
+    }
+    for sharing in &policy.policy().sharing {
+        let kept = retained.values().filter(|item| {
+            sharing.subjects.contains(&item.subject_category)
+                && sharing.data.contains(&item.data_category)
+                && item.is_retained_for(&sharing.purpose)
+        });
+        let kept: Vec<_> = kept.map(|item| item.item_id).collect();
+        if !kept.is_empty() {
+            let keeper = keepers.entry(sharing.processor.clone()).or_default();
+            keeper.extend(kept);
+        }
+    }
+    keepers
+}
+
 impl Affected<'_> {
     fn may_tell(&self, processor: &Processor) -> bool {
         self.only.is_empty() || self.only.contains(processor)

@@ -180,6 +180,24 @@ impl Task {
         Ok(self.at(TaskState::Cancelled { at: now }))
     }
 
+    /// Gives it to a person to look at: what names the person to the recipient opens no more.
+    pub fn unreadable(self, now: Timestamp) -> Result<Self, Refused> {
+        match self.state {
+            TaskState::Waiting { .. } | TaskState::Leased(_) => Ok(self.dead_letter(
+                "what names the person is sealed under a key that is gone: tell the recipient by \
+                 other means, and settle the task by hand"
+                    .to_owned(),
+                now,
+            )),
+            TaskState::DeadLetter { .. }
+            | TaskState::Completed { .. }
+            | TaskState::Unconfirmed { .. }
+            | TaskState::Cancelled { .. } => Err(Refused::Illegal(
+                "the task has come to its end already, or a person looks at it",
+            )),
+        }
+    }
+
     /// What time does to it, one step: a lease that ran out is a failed attempt, what nobody takes goes
     /// to the dead letters, and what nobody settles ends unconfirmed. `Err`: nothing, as it is.
     pub fn aged(self, now: Timestamp) -> Result<Self, Box<Self>> {

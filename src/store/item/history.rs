@@ -42,6 +42,8 @@ pub enum ItemChange {
     Corrected,
     /// It was deleted.
     Deleted,
+    /// It was erased and stays for now, on the grounds of the law.
+    Retained,
     /// It gave way to the same item of a subject that it was merged with.
     Merged,
 }
@@ -53,6 +55,7 @@ impl ItemChange {
             Self::Outdated => "OUTDATED",
             Self::Corrected => "CORRECTED",
             Self::Deleted => "DELETED",
+            Self::Retained => "RETAINED",
             Self::Merged => "MERGED",
         }
     }

@@ -84,7 +84,7 @@ impl Tx {
                 held => {
                     gone.extend(held.map(|held| (held.item_id, ItemId(row.item_id))));
                     yielding.extend(held.copied());
-                    rows.push(self.seal_again(from, &identity, row).await?);
+                    rows.push(self.seal_again(&identity, row).await?);
                 }
             }
         }
@@ -122,9 +122,17 @@ impl Tx {
         row: &row::Model,
     ) -> Result<ItemIdentity, StoreError> {
         let state = ItemState::try_from(StateRow::from(row))?;
+        if row.sealed_under.is_some() {
+            // What stays after an erasure is the same item as nothing else.
+            let mut own = self
+                .item_identity(into, &state, &ItemKey::default())
+                .await?;
+            own.tag.clone_from(&row.item_key_tag);
+            return Ok(own);
+        }
         let key = match &row.item_key_sealed {
             Some(sealed) => {
-                let opened = self.open(super::key_at(from, row.item_id), sealed).await?;
+                let opened = self.open(row.place_of(super::KEY), sealed).await?;
                 super::content::key(row.item_id, &opened)?
             }
             None => ItemKey::default(),
@@ -140,7 +148,6 @@ impl Tx {
 
     async fn seal_again(
         &self,
-        from: SubjectId,
         identity: &ItemIdentity,
         row: &row::Model,
     ) -> Result<row::ActiveModel, StoreError> {
@@ -148,16 +155,15 @@ impl Tx {
         let mut moved = row.clone();
         moved.subject_id = into.0;
         moved.item_key_tag.clone_from(&identity.tag);
-        for (sealed, at) in [
-            (
-                &mut moved.item_key_sealed,
-                super::key_at as fn(SubjectId, Uuid) -> _,
-            ),
-            (&mut moved.content_sealed, super::content_at),
-        ] {
-            if let Some(bytes) = sealed {
-                let plain = self.open(at(from, id), bytes).await?;
-                *bytes = self.seal(at(into, id), &plain).await?;
+        let sealed = [
+            (&mut moved.item_key_sealed, super::KEY),
+            (&mut moved.content_sealed, super::CONTENT),
+        ];
+        for (sealed, column) in sealed {
+            // What is sealed under a key of its own is bound to no subject.
+            if let Some(bytes) = sealed.as_mut().filter(|_| row.sealed_under.is_none()) {
+                let plain = self.open(row.place_of(column), bytes).await?;
+                *bytes = self.seal(super::at(into, id, column), &plain).await?;
             }
         }
         let mut moved = row::ActiveModel::from(moved).reset_all();

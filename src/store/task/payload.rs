@@ -1,5 +1,7 @@
 //! What names the person, as bytes to be sealed.
 
+use std::fmt::Display;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,7 +48,7 @@ enum Stored {
 }
 
 /// To bytes.
-pub(super) fn write(payload: &TaskPayload) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+pub(in crate::store) fn write(payload: &TaskPayload) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let identifiers = payload.identifiers.iter();
     let stored = Payload {
         identifiers: identifiers
@@ -57,16 +59,21 @@ pub(super) fn write(payload: &TaskPayload) -> Result<Zeroizing<Vec<u8>>, StoreEr
     bytes(&stored)
 }
 
-/// And back.
-pub(super) fn read(task: TaskId, bytes: &[u8]) -> Result<TaskPayload, StoreError> {
-    let stored: Payload =
-        serde_json::from_slice(bytes).map_err(|_| corrupt(task, "payload_sealed"))?;
+/// And back, from this row of a table.
+pub(in crate::store) fn read(
+    table: &'static str,
+    row: impl Display,
+    bytes: &[u8],
+) -> Result<TaskPayload, StoreError> {
+    let corrupt = || corrupt(table, &row, "payload_sealed");
+    let stored: Payload = serde_json::from_slice(bytes).map_err(|_| corrupt())?;
     let identifiers = stored.identifiers.into_iter();
     let identifiers = identifiers.map(|(identifier_type, value)| Identifier {
         identifier_type,
         value: IdentifierValue::new(value),
     });
-    let items = stored.items.into_iter().map(|item| item.read(task));
+    let items = stored.items.into_iter();
+    let items = items.map(|item| item.read().ok_or_else(corrupt));
     Ok(TaskPayload {
         identifiers: identifiers.collect(),
         items: items.collect::<Result<_, _>>()?,
@@ -80,7 +87,8 @@ pub(super) fn write_progress(progress: &Progress) -> Result<Zeroizing<Vec<u8>>, 
 
 /// And back.
 pub(super) fn read_progress(task: TaskId, bytes: &[u8]) -> Result<Progress, StoreError> {
-    let value = serde_json::from_slice(bytes).map_err(|_| corrupt(task, "progress_sealed"))?;
+    let value =
+        serde_json::from_slice(bytes).map_err(|_| corrupt(TABLE, task, "progress_sealed"))?;
     Ok(Progress(value))
 }
 
@@ -112,21 +120,17 @@ impl From<&TaskItem> for StoredItem {
 }
 
 impl StoredItem {
-    fn read(self, task: TaskId) -> Result<TaskItem, StoreError> {
+    /// `None`: it is not what was written.
+    fn read(self) -> Option<TaskItem> {
         let references = self.external_references.into_iter();
         let right_value = match self.right_value {
             None => None,
             Some(Stored::Text(text)) => Some(Content::Text(text)),
             Some(Stored::Json(value)) => Some(Content::Json(value)),
             Some(Stored::Locator(locator)) => Some(Content::Locator(locator)),
-            Some(Stored::Blob(text)) => {
-                let bytes = STANDARD.decode(text);
-                Some(Content::Blob(
-                    bytes.map_err(|_| corrupt(task, "payload_sealed"))?,
-                ))
-            }
+            Some(Stored::Blob(text)) => Some(Content::Blob(STANDARD.decode(text).ok()?)),
         };
-        Ok(TaskItem {
+        Some(TaskItem {
             item_id: self.id,
             data_category: self.data_category,
             key: ItemKey::new(self.key),
@@ -144,11 +148,11 @@ fn bytes(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     Ok(Zeroizing::new(written))
 }
 
-fn corrupt(task: TaskId, column: &'static str) -> StoreError {
+fn corrupt(table: &'static str, row: impl Display, column: &'static str) -> StoreError {
     StoreError::Corrupt {
-        table: TABLE,
+        table,
         column,
-        row: task.to_string(),
+        row: row.to_string(),
         reason: "is not what was sealed".into(),
     }
 }
@@ -185,7 +189,8 @@ mod tests {
             ],
         };
         let task = TaskId(Uuid::nil());
-        assert_eq!(read(task, &write(&payload).unwrap()).unwrap(), payload);
-        assert!(read(task, b"{}").is_err());
+        let written = write(&payload).unwrap();
+        assert_eq!(read(TABLE, task, &written).unwrap(), payload);
+        assert!(read(TABLE, task, b"{}").is_err());
     }
 }

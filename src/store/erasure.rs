@@ -1,0 +1,200 @@
+//! Erasures: what is written down of each, and the end of everything that is sealed under the key of a
+//! person who is erased, beside the items.
+
+use jiff::Timestamp;
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, OnConflict},
+};
+use uuid::Uuid;
+
+use super::{
+    error::StoreError,
+    rows::KEYS_MAX,
+    session::{Session, Tx},
+};
+use crate::domain::{
+    erasure::record::ErasureRecord,
+    id::{SubjectId, SubjectRequestId},
+};
+
+const TABLE: &str = "erasures";
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "erasures")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject_request_id: Uuid,
+        pub subject_id: Uuid,
+        pub erased_at: i64,
+        pub document: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod export_row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "exports")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub export_id: Uuid,
+        pub subject_request_id: Uuid,
+        pub subject_id: Uuid,
+        pub destroyed_at: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl Session {
+    /// What is written down of a request's erasure; `None`: it has erased nothing.
+    pub async fn find_erasure(
+        &self,
+        request: SubjectRequestId,
+    ) -> Result<Option<ErasureRecord>, StoreError> {
+        let row = row::Entity::find_by_id(request.0)
+            .one(self.connection()?)
+            .await?;
+        row.map(ErasureRecord::try_from).transpose()
+    }
+
+    /// Every erasure of a person, oldest first.
+    pub async fn list_erasures(
+        &self,
+        subject: SubjectId,
+    ) -> Result<Vec<ErasureRecord>, StoreError> {
+        let rows = row::Entity::find()
+            .filter(row::Column::SubjectId.eq(subject.0))
+            .order_by_asc(row::Column::ErasedAt)
+            .order_by_asc(row::Column::SubjectRequestId)
+            .all(self.connection()?)
+            .await?;
+        rows.into_iter().map(ErasureRecord::try_from).collect()
+    }
+}
+
+impl Tx {
+    /// Writes down an erasure, or what has become of it.
+    pub async fn put_erasure(&mut self, record: &ErasureRecord) -> Result<(), StoreError> {
+        let document = serde_json::to_string(record)
+            .map_err(|error| StoreError::Internal(error.to_string()))?;
+        let row = row::ActiveModel {
+            subject_request_id: Set(record.subject_request_id.0),
+            subject_id: Set(record.subject_id.0),
+            erased_at: Set(record.erased_at.as_microsecond()),
+            document: Set(document),
+        };
+        let replace = OnConflict::column(row::Column::SubjectRequestId)
+            .update_column(row::Column::Document)
+            .to_owned();
+        self.put_rows(vec![row], &replace).await
+    }
+
+    /// Gives the erasures of one subject to another, for a merge. Lock both subjects first.
+    pub async fn move_erasures(
+        &mut self,
+        from: SubjectId,
+        into: SubjectId,
+    ) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(row::Column::SubjectId, into.0.into())
+            .filter(row::Column::SubjectId.eq(from.0))
+            .exec(self.connection()?)
+            .await?;
+        Ok(())
+    }
+
+    /// Destroys what is sealed under the subject's key beside items and identifiers: the texts of
+    /// consents, what recipients call the person's data, right values that were not put in place. And
+    /// the withdrawal tokens, which lead to nobody any more. The subject is locked.
+    pub async fn destroy_texts(&mut self, subject: SubjectId) -> Result<(), StoreError> {
+        for sql in [
+            "UPDATE consents SET texts_sealed = NULL
+             WHERE subject_id = $1 AND texts_sealed IS NOT NULL",
+            "UPDATE disclosures SET external_reference_sealed = NULL
+             WHERE subject_id = $1 AND external_reference_sealed IS NOT NULL",
+            "DELETE FROM withdrawal_tokens WHERE subject_id = $1",
+        ] {
+            self.run(sql, vec![subject.0.into()]).await?;
+        }
+        self.forget_corrections(subject).await
+    }
+
+    /// Destroys the packages of a subject that are not of the request `except`. The subject is locked.
+    pub async fn destroy_exports(
+        &mut self,
+        subject: SubjectId,
+        except: SubjectRequestId,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<Uuid> = export_row::Entity::find()
+            .select_only()
+            .column(export_row::Column::ExportId)
+            .filter(export_row::Column::SubjectId.eq(subject.0))
+            .filter(export_row::Column::SubjectRequestId.ne(except.0))
+            .filter(export_row::Column::DestroyedAt.is_null())
+            .into_tuple()
+            .all(self.connection()?)
+            .await?;
+        for ids in ids.chunks(KEYS_MAX) {
+            for id in ids {
+                for sql in [
+                    "DELETE FROM export_chunks WHERE export_id = $1",
+                    "DELETE FROM export_provided WHERE export_id = $1",
+                ] {
+                    self.run(sql, vec![(*id).into()]).await?;
+                }
+            }
+            export_row::Entity::update_many()
+                .col_expr(
+                    export_row::Column::DestroyedAt,
+                    Expr::value(Some(self.now().as_microsecond())),
+                )
+                .filter(export_row::Column::ExportId.is_in(ids.iter().copied()))
+                .exec(self.connection()?)
+                .await?;
+            self.intend_key_destructions(ids).await?;
+        }
+        Ok(())
+    }
+}
+
+impl TryFrom<row::Model> for ErasureRecord {
+    type Error = StoreError;
+
+    fn try_from(row: row::Model) -> Result<Self, StoreError> {
+        let row::Model {
+            subject_request_id,
+            subject_id,
+            erased_at,
+            document,
+        } = row;
+        let corrupt = |error: serde_json::Error| StoreError::Corrupt {
+            table: TABLE,
+            column: "document",
+            row: subject_request_id.to_string(),
+            reason: format!("line {} column {}", error.line(), error.column()),
+        };
+        let record: Self = serde_json::from_str(&document).map_err(corrupt)?;
+        let erased_at: Timestamp =
+            super::instant(TABLE, "erased_at", subject_request_id, erased_at)?;
+        // A merge moves the row and leaves the document as it was.
+        Ok(Self {
+            subject_id: SubjectId(subject_id),
+            erased_at,
+            ..record
+        })
+    }
+}
