@@ -109,6 +109,7 @@ async fn move_the_rest(
     tx.move_withdrawal_tokens(from, into).await?;
     tx.move_tasks(from, into).await?;
     tx.move_requests(from, into).await?;
+    tx.move_exports(from, into).await?;
     Ok(())
 }
 

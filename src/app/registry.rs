@@ -17,6 +17,7 @@ use crate::{
         audit::{Action, AuditDetail},
         caller::Caller,
         event::{Event, EventKind},
+        export::LIFETIME_DAYS,
         id::SubjectId,
         journal::JournalKind,
         name::PolicyVersion,
@@ -42,6 +43,7 @@ pub struct Registry {
     pub(super) placed: Arc<Notify>,
     pub(super) due: Arc<Notify>,
     pub(super) ended: Arc<Notify>,
+    pub(super) export_lifetime: SignedDuration,
     pub(super) stopping: CancellationToken,
 }
 
@@ -227,7 +229,17 @@ impl Registry {
             placed,
             due,
             ended: Arc::default(),
+            export_lifetime: SignedDuration::from_hours(24 * LIFETIME_DAYS),
             stopping,
+        }
+    }
+
+    /// The same, with packages that can be downloaded for so long.
+    #[must_use]
+    pub fn with_export_lifetime(self, export_lifetime: SignedDuration) -> Self {
+        Self {
+            export_lifetime,
+            ..self
         }
     }
 
@@ -244,6 +256,11 @@ impl Registry {
     /// The clock's instant; a transaction decides by its own.
     pub(super) fn clock_now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Lets the requests that waited for something go on at once: a package is complete.
+    pub(super) fn wake_requests(&self) {
+        self.ended.notify_one();
     }
 
     /// Lets what waited for a hold or a law go on at once, without waiting for the next round.

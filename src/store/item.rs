@@ -5,6 +5,7 @@ mod content;
 mod history;
 mod holders;
 mod moving;
+mod paging;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,7 +18,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub(super) use self::content::{decode as decode_content, encode as encode_content};
-pub use self::history::ItemChange;
+pub use self::{history::ItemChange, paging::ItemCount};
 use super::{
     error::StoreError,
     name_list,

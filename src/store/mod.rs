@@ -20,6 +20,7 @@ pub mod consent;
 pub mod decision;
 pub mod disclosure;
 pub mod event;
+pub mod export;
 pub mod export_provided;
 pub mod hold;
 pub mod idempotency;
