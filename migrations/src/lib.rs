@@ -8,6 +8,7 @@ mod registry_0001_initial;
 mod registry_0002_audit_log;
 mod registry_0003_journal;
 mod registry_0004_rights;
+mod registry_0005_exports;
 mod registry_0006_erasure;
 mod registry_0008_requests;
 mod schema;
@@ -27,6 +28,7 @@ impl MigratorTrait for Registry {
             Box::new(registry_0002_audit_log::Migration),
             Box::new(registry_0003_journal::Migration),
             Box::new(registry_0004_rights::Migration),
+            Box::new(registry_0005_exports::Migration),
             Box::new(registry_0006_erasure::Migration),
             Box::new(registry_0008_requests::Migration),
         ]

@@ -110,6 +110,7 @@ async fn move_the_rest(
     tx.move_tasks(from, into).await?;
     tx.move_requests(from, into).await?;
     tx.move_erasures(from, into).await?;
+    tx.move_exports(from, into).await?;
     Ok(())
 }
 

@@ -18,6 +18,7 @@ use crate::{
         caller::Caller,
         deadline::PublicHolidays,
         event::{Event, EventKind},
+        export::LIFETIME_DAYS,
         id::SubjectId,
         journal::JournalKind,
         name::PolicyVersion,
@@ -45,6 +46,7 @@ pub struct Registry {
     pub(super) ended: Arc<Notify>,
     pub(super) requests: Arc<Notify>,
     pub(super) holidays: Arc<PublicHolidays>,
+    pub(super) export_lifetime: SignedDuration,
     pub(super) stopping: CancellationToken,
 }
 
@@ -232,6 +234,7 @@ impl Registry {
             ended: Arc::default(),
             requests: Arc::default(),
             holidays: Arc::default(),
+            export_lifetime: SignedDuration::from_hours(24 * LIFETIME_DAYS),
             stopping,
         }
     }
@@ -241,6 +244,15 @@ impl Registry {
     pub fn with_holidays(self, holidays: PublicHolidays) -> Self {
         Self {
             holidays: Arc::new(holidays),
+            ..self
+        }
+    }
+
+    /// The same, with packages that can be downloaded for so long.
+    #[must_use]
+    pub fn with_export_lifetime(self, export_lifetime: SignedDuration) -> Self {
+        Self {
+            export_lifetime,
             ..self
         }
     }
@@ -258,6 +270,11 @@ impl Registry {
     /// The clock's instant; a transaction decides by its own.
     pub(super) fn clock_now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Lets the requests that waited for something go on at once: a package is complete.
+    pub(super) fn wake_requests(&self) {
+        self.ended.notify_one();
     }
 
     /// Lets what waited for a hold or a law go on at once, without waiting for the next round.

@@ -114,7 +114,8 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     let verifier = Arc::new(verifier.context("the issuer's keys")?);
     lifecycle.spawn("jwks", verifier.jwks().keep_fresh(lifecycle.soft()));
     let registry = Registry::new(Arc::new(store), clock.clone(), lifecycle.soft())
-        .with_holidays(config.requests.public_holidays.clone());
+        .with_holidays(config.requests.public_holidays.clone())
+        .with_export_lifetime(config.exports.lifetime);
     // Before anybody is answered.
     let restored = registry.restore().await;
     restored.map_err(|error| anyhow!("the journal: {}", error.for_operators()))?;

@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod connectors;
 pub mod database;
+pub mod exports;
 pub mod journal;
 pub mod keys;
 mod load;
@@ -20,6 +21,7 @@ use std::{ffi::OsString, fmt, net::SocketAddr, path::Path};
 pub use auth::{Auth, JwksSource};
 pub use connectors::{Credential, ValueSource};
 pub use database::{Database, DatabaseKind, DatabaseUrl};
+pub use exports::Exports;
 pub use journal::Journal;
 pub use keys::Keys;
 pub use log::{Log, LogFormat, LogLevel};
@@ -42,6 +44,8 @@ pub struct Config {
     pub keys: Keys,
     /// Where is kept what was taken away.
     pub journal: Journal,
+    /// Packages for people.
+    pub exports: Exports,
     /// Whose tokens are accepted.
     pub auth: Auth,
     /// By what deadlines of requests are counted.
@@ -69,6 +73,7 @@ impl Config {
             database: Database::development(sqlite("registry.db")?),
             keys: Keys::development(data_dir, sqlite("keys.db")?),
             journal: Journal::development(data_dir),
+            exports: Exports::development(),
             auth: Auth::development(data_dir),
             requests: Requests::default(),
             log: Log::development(),
@@ -86,6 +91,7 @@ impl Config {
             server: Server::read(&mut settings.section("server")),
             keys: Keys::read(&mut settings.section("keys")),
             journal: Journal::read(&mut settings.section("journal"), &database),
+            exports: Exports::read(&mut settings.section("exports")),
             database,
             auth: Auth::read(&mut settings.section("auth")),
             requests: Requests::read(&mut settings.section("requests")),
@@ -158,6 +164,8 @@ impl fmt::Display for Problem {
 mod tests {
     use std::time::Duration;
 
+    use jiff::SignedDuration;
+
     use super::*;
 
     const COMPLETE: &str = r#"
@@ -204,6 +212,7 @@ mod tests {
             let database = Database::read(&mut settings.section("database"));
             Journal::read(&mut settings.section("journal"), &database);
             Keys::read(&mut settings.section("keys"));
+            Exports::read(&mut settings.section("exports"));
             Auth::read(&mut settings.section("auth"));
             Requests::read(&mut settings.section("requests"));
             Log::read(&mut settings.section("log"));
@@ -222,6 +231,7 @@ mod tests {
         assert_eq!(config.server.stop_deadline, Duration::from_secs(30));
         assert_eq!(config.server.tls, Tls::EndsInFront);
         assert_eq!(config.log.level, LogLevel::Info);
+        assert_eq!(config.exports.lifetime, SignedDuration::from_hours(30 * 24));
         assert!(config.keys.url.is_none());
     }
 
@@ -299,6 +309,7 @@ mod tests {
             ("PDR_SERVER_MESSAGE_BYTES_MAX", "1"),
             ("PDR_SERVER_REQUEST_TIMEOUT", "-3s"),
             ("PDR_DATABASE_URL", "mysql://root:s3cret@db/registry"),
+            ("PDR_EXPORTS_LIFETIME_DAYS", "367"),
             ("PDR_LOG_LEVEL", "loud"),
             ("PDR_AUTH_JWKS_URL", "http://id.example.com/jwks.json"),
         ];
@@ -309,6 +320,7 @@ mod tests {
                 "PDR_AUTH_JWKS_URL: must begin with https:// (http:// on loopback only)",
                 "PDR_AUTH_JWKS_URL: must not be set beside jwks_file",
                 "PDR_DATABASE_URL: must begin with sqlite: or postgres://",
+                "PDR_EXPORTS_LIFETIME_DAYS: must be a number from 1 to 366",
                 "PDR_LOG_LEVEL: must be error, warn, info, debug or trace",
                 "PDR_SERVER_LISTEN: must be an address and a port, such as 0.0.0.0:8443",
                 "PDR_SERVER_MESSAGE_BYTES_MAX: must be a number from 65536 to 67108864",

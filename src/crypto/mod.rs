@@ -7,6 +7,7 @@
 mod aead;
 pub mod blind_index;
 pub mod derived_id;
+pub mod digest;
 pub mod entropy;
 pub mod key;
 pub mod key_file;

@@ -184,7 +184,9 @@ impl Session {
             return Ok(Texts::default());
         };
         let place = texts_at(SubjectId(row.subject_id), ConsentId(row.consent_id));
-        let plain = self.open(place, sealed).await?;
+        let Some(plain) = self.open_unless_destroyed(place, sealed).await? else {
+            return Ok(Texts::default());
+        };
         serde_json::from_slice(&plain)
             .map_err(|error| corrupt("texts_sealed", row.consent_id, error.to_string()))
     }

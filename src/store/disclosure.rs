@@ -131,6 +131,70 @@ impl Session {
             .collect()
     }
 
+    /// Everybody who has any data of a subject by a recorded disclosure; `data` empty: whatever it is.
+    pub async fn list_all_recipients(
+        &self,
+        subject: SubjectId,
+        data: &[DataCategory],
+    ) -> Result<Vec<Processor>, StoreError> {
+        let mut query = row::Entity::find()
+            .select_only()
+            .column(row::Column::Processor)
+            .distinct()
+            .filter(row::Column::SubjectId.eq(subject.0));
+        if !data.is_empty() {
+            let names = data.iter().map(DataCategory::as_str);
+            let disclosed = item_row::Entity::find()
+                .select_only()
+                .column(item_row::Column::DisclosureId)
+                .filter(item_row::Column::SubjectId.eq(subject.0))
+                .filter(item_row::Column::DataCategory.is_in(names))
+                .into_query();
+            query = query.filter(row::Column::DisclosureId.in_subquery(disclosed));
+        }
+        let names: Vec<String> = query.into_tuple().all(self.connection()?).await?;
+        let names: BTreeSet<_> = names.into_iter().collect();
+        let names = names.iter();
+        names
+            .map(|text| name("disclosures", "processor", subject, text))
+            .collect()
+    }
+
+    /// How many items went with each of a subject's disclosures, latest recorded first, `limit` at most.
+    /// `before`: only those that come after this one in that order.
+    pub async fn size_disclosures(
+        &self,
+        subject: SubjectId,
+        before: (Timestamp, DisclosureId),
+        limit: u64,
+    ) -> Result<Vec<u64>, StoreError> {
+        let (recorded_at, id) = before;
+        let ids: Vec<uuid::Uuid> = row::Entity::find()
+            .select_only()
+            .column(row::Column::DisclosureId)
+            .filter(row::Column::SubjectId.eq(subject.0))
+            .filter(earlier(recorded_at, id))
+            .order_by_desc(row::Column::RecordedAt)
+            .order_by_desc(row::Column::DisclosureId)
+            .limit(limit)
+            .into_tuple()
+            .all(self.connection()?)
+            .await?;
+        let counts: Vec<(uuid::Uuid, i64)> = item_row::Entity::find()
+            .select_only()
+            .column(item_row::Column::DisclosureId)
+            .column_as(item_row::Column::ItemId.count(), "items")
+            .filter(item_row::Column::SubjectId.eq(subject.0))
+            .filter(item_row::Column::DisclosureId.is_in(ids.iter().copied()))
+            .group_by(item_row::Column::DisclosureId)
+            .into_tuple()
+            .all(self.connection()?)
+            .await?;
+        let counts: HashMap<_, _> = counts.into_iter().collect();
+        let sizes = ids.iter().map(|id| counts.get(id).copied().unwrap_or(0));
+        Ok(sizes.map(i64::unsigned_abs).collect())
+    }
+
     /// The disclosures that one of these items went with, without the other items.
     pub async fn list_disclosures_of(
         &self,
@@ -231,7 +295,9 @@ impl Session {
         at: At,
         sealed: &[u8],
     ) -> Result<Option<ExternalReference>, StoreError> {
-        let plain = self.open(at, sealed).await?;
+        let Some(plain) = self.open_unless_destroyed(at, sealed).await? else {
+            return Ok(None);
+        };
         let text = String::from_utf8(plain.to_vec()).map_err(|error| StoreError::Corrupt {
             table: at.table,
             column: at.column,

@@ -40,25 +40,6 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-mod export_row {
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "exports")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub export_id: Uuid,
-        pub subject_request_id: Uuid,
-        pub subject_id: Uuid,
-        pub destroyed_at: Option<i64>,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
 impl Session {
     /// What is written down of a request's erasure; `None`: it has erased nothing.
     pub async fn find_erasure(
@@ -131,43 +112,6 @@ impl Tx {
             self.run(sql, vec![subject.0.into()]).await?;
         }
         self.forget_corrections(subject).await
-    }
-
-    /// Destroys the packages of a subject that are not of the request `except`. The subject is locked.
-    pub async fn destroy_exports(
-        &mut self,
-        subject: SubjectId,
-        except: SubjectRequestId,
-    ) -> Result<(), StoreError> {
-        let ids: Vec<Uuid> = export_row::Entity::find()
-            .select_only()
-            .column(export_row::Column::ExportId)
-            .filter(export_row::Column::SubjectId.eq(subject.0))
-            .filter(export_row::Column::SubjectRequestId.ne(except.0))
-            .filter(export_row::Column::DestroyedAt.is_null())
-            .into_tuple()
-            .all(self.connection()?)
-            .await?;
-        for ids in ids.chunks(KEYS_MAX) {
-            for id in ids {
-                for sql in [
-                    "DELETE FROM export_chunks WHERE export_id = $1",
-                    "DELETE FROM export_provided WHERE export_id = $1",
-                ] {
-                    self.run(sql, vec![(*id).into()]).await?;
-                }
-            }
-            export_row::Entity::update_many()
-                .col_expr(
-                    export_row::Column::DestroyedAt,
-                    Expr::value(Some(self.now().as_microsecond())),
-                )
-                .filter(export_row::Column::ExportId.is_in(ids.iter().copied()))
-                .exec(self.connection()?)
-                .await?;
-            self.intend_key_destructions(ids).await?;
-        }
-        Ok(())
     }
 }
 

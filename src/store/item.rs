@@ -5,6 +5,7 @@ mod content;
 mod history;
 mod holders;
 mod moving;
+mod paging;
 mod retaining;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -18,7 +19,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub(super) use self::content::{decode as decode_content, encode as encode_content};
-pub use self::{history::ItemChange, retaining::RetainedItems};
+pub use self::{history::ItemChange, paging::ItemCount, retaining::RetainedItems};
 use super::{
     error::StoreError,
     name_list,

@@ -21,6 +21,7 @@ pub mod decision;
 pub mod disclosure;
 pub mod erasure;
 pub mod event;
+pub mod export;
 pub mod export_provided;
 pub mod hold;
 pub mod idempotency;

@@ -34,6 +34,26 @@ impl Session {
         Ok(known)
     }
 
+    /// Everything that bears on decisions about a living subject but its items, which may be many.
+    pub async fn load_without_items(
+        &self,
+        id: SubjectId,
+    ) -> Result<Option<SubjectState>, StoreError> {
+        let Some(record) = self.list_subjects(&[id]).await?.pop() else {
+            return Ok(None);
+        };
+        Ok(Some(SubjectState {
+            subject_id: id,
+            erased_at: record.erased_at,
+            memberships: only(self.list_memberships(&[id]).await?),
+            items: Vec::new(),
+            consents: only(self.list_consent_facts(&[id]).await?),
+            objections: only(self.list_objections(&[id]).await?),
+            restrictions: only(self.list_restrictions(&[id]).await?),
+            last_activity: only(self.list_activity(&[id]).await?),
+        }))
+    }
+
     async fn load_known(
         &self,
         records: Vec<SubjectRecord>,
@@ -64,4 +84,9 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// What was asked for one subject alone.
+fn only<T: Default>(of_subjects: HashMap<SubjectId, T>) -> T {
+    of_subjects.into_values().next().unwrap_or_default()
 }

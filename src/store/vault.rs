@@ -195,6 +195,12 @@ impl Vault {
         Ok(Arc::new(self.unwrap(owner, &kek_id, bytes)?))
     }
 
+    /// Whether there was a key, and it is destroyed: one that is merely missing is a mistake of ours.
+    async fn is_destroyed(&self, owner: Uuid) -> Result<bool, StoreError> {
+        let row = row::Entity::find_by_id(owner).one(&self.pool).await?;
+        Ok(row.is_some_and(|row| row.wrapped.is_none()))
+    }
+
     async fn find_many(&self, owners: &[Uuid]) -> Result<Vec<(Uuid, Arc<SubjectKey>)>, StoreError> {
         let mut keys = Vec::with_capacity(owners.len());
         for owners in owners.chunks(KEYS_MAX) {
@@ -458,6 +464,18 @@ impl Session {
         let Under { at, owner } = at.into();
         let key = self.key(owner).await?;
         open(&key, &at.place(), sealed).map_err(sealing)
+    }
+
+    /// As [`Self::open`]; `None`: the key is destroyed, as an erased person's is, and the value is gone.
+    pub(super) async fn open_unless_destroyed(
+        &self,
+        at: At,
+        sealed: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        match self.open(at, sealed).await {
+            Err(StoreError::KeyMissing(owner)) if self.vault.is_destroyed(owner).await? => Ok(None),
+            opened => opened.map(Some),
+        }
     }
 
     /// A keyed tag by which two values of one subject compare equal without being stored.

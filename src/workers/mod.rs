@@ -1,6 +1,7 @@
 //! Loops that call the use cases without anybody asking. Each ends when asked to stop; one that
 //! fails says so in the log and goes on, since the next round may succeed.
 
+pub mod exports;
 pub mod journal;
 pub mod outbox;
 pub mod requests;
@@ -12,6 +13,7 @@ use crate::{app::Registry, runtime::lifecycle::Lifecycle};
 
 /// Starts all of them.
 pub fn start(lifecycle: &Lifecycle, registry: &Registry) {
+    lifecycle.spawn("exports", exports::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("journal", journal::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("outbox", outbox::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn(

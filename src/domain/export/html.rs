@@ -17,6 +17,9 @@ use super::{
 };
 
 const STYLE: &str = include_str!("html/style.css");
+/// What stands under a data category of which nothing is left.
+pub const NOTHING_LEFT: &str =
+    "<p class=\"quiet\">Nothing of it was stored any more when this part was written.</p>\n";
 
 /// Everything before the entries: the beginning of the page, what applies to all of it, and a table of
 /// contents.

@@ -7,7 +7,8 @@
 //! `model` is what a package says, `describe` makes it of what the registry knows, `portable` says
 //! what belongs into a portable one, and the writers put it down piece by piece: a package of any
 //! length is written, and resumed, in bounded memory. `json` is for machines; `html` is one page that
-//! needs nothing but a browser.
+//! needs nothing but a browser; a `sheet` is what one step of the writing puts down in both, and
+//! `writing` is how far it has come.
 
 pub mod describe;
 pub mod html;
@@ -15,8 +16,10 @@ pub mod json;
 pub mod model;
 pub mod portable;
 pub mod record;
+pub mod sheet;
 mod titles;
 mod words;
+pub mod writing;
 
 #[cfg(test)]
 mod tests;
@@ -111,7 +114,8 @@ impl Section {
 }
 
 /// What a package is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ExportFormat {
     /// JSON.
     Json,

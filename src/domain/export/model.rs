@@ -2,7 +2,7 @@
 //! is personal data: it does not print.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ExportKind;
 use crate::domain::{
@@ -425,7 +425,7 @@ pub struct PortableUse {
 }
 
 /// What stands behind the entries: how many there were. A package without it is not complete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Items.
     pub items: u64,

@@ -17,7 +17,7 @@ pub struct ExportRecord {
     pub subject_id: SubjectId,
     /// Which right it serves.
     pub kind: ExportKind,
-    /// When its writing began.
+    /// When its writing began; until then, when it was asked for.
     pub created_at: Timestamp,
     /// When it was complete.
     pub ready_at: Option<Timestamp>,
@@ -43,14 +43,15 @@ pub struct Written {
 }
 
 impl ExportRecord {
-    /// Whether it is complete, or was: its part of the request has come to its end.
+    /// Whether its part of the request has come to its end: it is complete, or was, or it was destroyed
+    /// before it came to be, so that nobody waits for it.
     pub fn is_ready(&self) -> bool {
-        self.ready_at.is_some()
+        self.ready_at.is_some() || self.destroyed_at.is_some()
     }
 
     /// Whether it can be downloaded.
     pub fn is_available(&self, now: Timestamp) -> bool {
-        self.is_ready()
+        self.ready_at.is_some()
             && self.destroyed_at.is_none()
             && self.expires_at.is_none_or(|expires_at| now < expires_at)
     }

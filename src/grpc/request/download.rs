@@ -1,21 +1,131 @@
-//! Packages, handed out in pieces.
+//! `DownloadExport`: a package, a piece at a time, from any byte on.
 
-use futures::stream::BoxStream;
+use std::sync::Arc;
+
+use futures::{StreamExt, stream::BoxStream};
 use tonic::{Request, Response, Status};
 
-use crate::{app::Registry, proto::v1};
+use crate::{
+    app::{
+        Error, Registry,
+        export::{Download, OpenedExport},
+    },
+    domain::{
+        caller::Caller,
+        export::{ExportFormat, ExportKind},
+    },
+    grpc::{
+        caller::caller,
+        parse::{Parse, Parsed},
+    },
+    proto::v1,
+};
 
-/// The pieces of a package, in order.
-pub(super) type Pieces = BoxStream<'static, Result<v1::DownloadExportResponse, Status>>;
+/// The pieces of a package; the next one is read when the one before was taken.
+pub type Pieces = BoxStream<'static, Result<v1::DownloadExportResponse, Status>>;
 
-/// Not served yet.
-#[expect(
-    clippy::unused_async,
-    reason = "the use case that it is to call is asynchronous"
-)]
-pub(super) async fn download(
-    _registry: &Registry,
-    _request: Request<v1::DownloadExportRequest>,
+/// Opens a package and streams it.
+pub async fn download(
+    registry: &Registry,
+    request: Request<v1::DownloadExportRequest>,
 ) -> Result<Response<Pieces>, Status> {
-    Err(Status::unimplemented("packages are not handed out yet"))
+    let caller = caller(&request)?;
+    let mut parse = Parse::new();
+    let asked = read(&mut parse, request.into_inner());
+    let asked = parse.finish(|| asked).map_err(Error::from)?;
+    let opened = registry.open_export(&caller, asked).await?;
+    Ok(Response::new(pieces(
+        registry.clone(),
+        caller,
+        opened,
+        asked.offset,
+    )))
+}
+
+/// At least one message: who begins at the end learns that it is the end.
+fn pieces(registry: Registry, caller: Arc<Caller>, opened: OpenedExport, from: u64) -> Pieces {
+    async_stream::try_stream! {
+        let mut offset = from;
+        loop {
+            let data = registry.read_export(&caller, &opened, offset).await?;
+            let next = offset + data.len() as u64;
+            yield v1::DownloadExportResponse {
+                offset: count(offset)?,
+                data,
+                total_bytes: count(opened.total_bytes)?,
+            };
+            if next >= opened.total_bytes {
+                break;
+            }
+            offset = next;
+        }
+    }
+    .boxed()
+}
+
+fn count(bytes: u64) -> Result<i64, Error> {
+    i64::try_from(bytes).map_err(|_| Error::Internal("a package is too long for its field".into()))
+}
+
+fn read(parse: &mut Parse, message: v1::DownloadExportRequest) -> Parsed<Download> {
+    let subject_request_id = parse.id("subject_request_id", &message.subject_request_id);
+    let kind = match v1::RequestKind::try_from(message.kind) {
+        Ok(v1::RequestKind::Unspecified) => Ok(None),
+        Ok(v1::RequestKind::Access) => Ok(Some(ExportKind::Access)),
+        Ok(v1::RequestKind::Portability) => Ok(Some(ExportKind::Portability)),
+        _ => Err(parse.refuse("kind", "must be access or portability, or unspecified")),
+    };
+    let format = match v1::ExportFormat::try_from(message.format) {
+        Ok(v1::ExportFormat::Unspecified | v1::ExportFormat::Json) => Ok(ExportFormat::Json),
+        Ok(v1::ExportFormat::Html) => Ok(ExportFormat::Html),
+        Err(_) => Err(parse.refuse("format", "is not a known value")),
+    };
+    let offset = u64::try_from(message.offset)
+        .map_err(|_| parse.refuse("offset", "must not be negative"));
+    Ok(Download {
+        subject_request_id: subject_request_id?,
+        kind: kind?,
+        format: format?,
+        offset: offset?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::violation::Violation;
+
+    #[test]
+    fn everything_that_is_wrong_with_a_download_is_said_at_once() {
+        let mut parse = Parse::new();
+        let asked = read(
+            &mut parse,
+            v1::DownloadExportRequest {
+                subject_request_id: "7".into(),
+                kind: v1::RequestKind::Erasure.into(),
+                format: 9,
+                offset: -1,
+            },
+        );
+        let violations = parse.finish(|| asked).expect_err("all of it is wrong");
+        let fields = violations.iter().map(|one: &Violation| one.field.as_str());
+        assert_eq!(
+            fields.collect::<Vec<_>>(),
+            ["subject_request_id", "kind", "format", "offset"]
+        );
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_first_package_as_json_from_its_first_byte() {
+        let mut parse = Parse::new();
+        let asked = read(
+            &mut parse,
+            v1::DownloadExportRequest {
+                subject_request_id: "0190b6f4-0000-7000-8000-000000000001".into(),
+                ..v1::DownloadExportRequest::default()
+            },
+        );
+        let asked = parse.finish(|| asked).expect("it is right");
+        assert_eq!((asked.kind, asked.format, asked.offset), (None, ExportFormat::Json, 0));
+    }
 }
