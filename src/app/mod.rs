@@ -29,6 +29,7 @@ pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod upkeep;
+pub mod verify;
 
 pub use error::{Error, Missing};
 pub use registry::{Call, Registry, Written};
