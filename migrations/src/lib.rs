@@ -8,6 +8,7 @@ mod registry_0001_initial;
 mod registry_0002_audit_log;
 mod registry_0003_journal;
 mod registry_0004_rights;
+mod registry_0010_monitoring;
 mod schema;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -25,6 +26,7 @@ impl MigratorTrait for Registry {
             Box::new(registry_0002_audit_log::Migration),
             Box::new(registry_0003_journal::Migration),
             Box::new(registry_0004_rights::Migration),
+            Box::new(registry_0010_monitoring::Migration),
         ]
     }
 

@@ -15,6 +15,7 @@ pub mod event;
 pub mod export;
 pub mod hold;
 mod merge;
+pub mod metrics;
 pub mod page;
 pub mod policy;
 pub mod purpose;

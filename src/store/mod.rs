@@ -30,6 +30,7 @@ pub mod item;
 pub mod journal;
 pub mod key_destruction;
 pub mod membership;
+pub mod metrics;
 pub mod objection;
 pub mod policy;
 pub mod request;

@@ -2,6 +2,7 @@
 //! fails says so in the log and goes on, since the next round may succeed.
 
 pub mod journal;
+pub mod metrics;
 pub mod outbox;
 pub mod sealing;
 pub mod tasks;

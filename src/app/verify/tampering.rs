@@ -1,6 +1,6 @@
 //! Logs of all kinds, tampered with in all ways.
 
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     crypto::{
-        merkle::{Frontier, Span, consistency_steps, inclusion_steps, leaf_hash, prove},
+        merkle::{Frontier, consistency_steps, inclusion_steps, leaf_hash, prove},
         signature::SigningKeys,
     },
     domain::{
@@ -453,6 +453,46 @@ fn a_signed_document_is_believed_whatever_it_is_and_does_not_print() {
     }
 }
 
+/// Entries of the long log, unless `PDR_TEST_AUDIT_ENTRIES` says another number.
+const LONG: u64 = 5_000;
+
+// `PDR_TEST_AUDIT_DIR` keeps the log and the keys, to be verified by `pdr audit verify` by hand.
+#[test]
+fn a_long_log_is_verified_line_by_line() {
+    let setting = |name: &str| std::env::var(name).ok();
+    let count = setting("PDR_TEST_AUDIT_ENTRIES").map_or(LONG, |count| count.parse().unwrap());
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = setting("PDR_TEST_AUDIT_DIR");
+    let dir = dir.map_or(temporary.path().to_owned(), std::path::PathBuf::from);
+    let log = Log::of(&[]);
+    std::fs::write(dir.join("public.keys"), log.keys().to_lines()).unwrap();
+    let path = dir.join("audit.jsonl");
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&path).unwrap());
+    writeln!(file, "{}", start_line(0, &[])).unwrap();
+    let mut tree = Frontier::empty();
+    while tree.size() < count {
+        let (position, entry) = (tree.size(), entry(tree.size()));
+        let leaf = leaf_hash(entry.as_bytes());
+        tree.append(leaf, |_, _| ());
+        writeln!(file, "{}", entry_line(position, &encoded(&leaf), &entry)).unwrap();
+        if tree.size() % 1_000 == 0 || tree.size() == count {
+            let envelope = log.sign(&log.signing, tree.size(), &tree.root());
+            writeln!(file, "{}", checkpoint_line(&envelope.to_json())).unwrap();
+        }
+    }
+    file.flush().unwrap();
+    let keys = log.keys();
+    let mut verifier = LogVerifier::new(&keys, None);
+    let mut file = std::io::BufReader::new(std::fs::File::open(&path).unwrap());
+    verifier.read_file(&mut file).unwrap();
+    let report = verifier.finish();
+    assert!(report.is_good(), "{:?}", report.findings);
+    assert_eq!(
+        (report.entries, report.checkpoints),
+        (count, count.div_ceil(1_000))
+    );
+}
+
 /// A way to tamper with a log.
 #[derive(Clone, Debug)]
 enum Tampering {
@@ -466,14 +506,14 @@ enum Tampering {
 }
 
 fn tamperings() -> impl Strategy<Value = Tampering> {
-    let any = any::<usize>;
+    let place = any::<usize>;
     prop_oneof![
-        4 => (any(), 1..=255_u8).prop_map(|(at, with)| Tampering::Byte { at, with }),
-        1 => any().prop_map(|line| Tampering::Remove { line }),
-        1 => (any(), any()).prop_map(|(line, of)| Tampering::Insert { line, of }),
-        1 => (any(), any()).prop_map(|(line, with)| Tampering::Swap { line, with }),
-        1 => any().prop_map(|at| Tampering::Truncate { at }),
-        1 => (any(), any()).prop_map(|(at, of)| Tampering::Checkpoint { at, of }),
+        4 => (place(), 1..=255_u8).prop_map(|(at, with)| Tampering::Byte { at, with }),
+        1 => place().prop_map(|line| Tampering::Remove { line }),
+        1 => (place(), place()).prop_map(|(line, of)| Tampering::Insert { line, of }),
+        1 => (place(), place()).prop_map(|(line, with)| Tampering::Swap { line, with }),
+        1 => place().prop_map(|at| Tampering::Truncate { at }),
+        1 => (place(), place()).prop_map(|(at, of)| Tampering::Checkpoint { at, of }),
         1 => any::<u64>().prop_map(|position| Tampering::Rewrite { position }),
     ]
 }
