@@ -10,7 +10,7 @@ const PACKAGE_DIR: &str = "proto/personaldata/registry/v1";
 
 /// Messages that hold personal data or secrets themselves. Their `Debug` is written by hand in
 /// `src/proto/redacted.rs` and shows none of it; messages around them inherit that.
-const REDACTED: [&str; 11] = [
+const REDACTED: [&str; 12] = [
     ".personaldata.registry.v1.Identifier",
     ".personaldata.registry.v1.Item",
     ".personaldata.registry.v1.Evidence",
@@ -22,6 +22,7 @@ const REDACTED: [&str; 11] = [
     ".personaldata.registry.v1.TaskItem",
     ".personaldata.registry.v1.ProvidedItem",
     ".personaldata.registry.v1.DownloadExportResponse",
+    ".personaldata.registry.v1.GetConsentReceiptResponse",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -11,6 +11,7 @@ mod registry_0004_rights;
 mod registry_0005_exports;
 mod registry_0006_erasure;
 mod registry_0008_requests;
+mod registry_0010_monitoring;
 mod schema;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -31,6 +32,7 @@ impl MigratorTrait for Registry {
             Box::new(registry_0005_exports::Migration),
             Box::new(registry_0006_erasure::Migration),
             Box::new(registry_0008_requests::Migration),
+            Box::new(registry_0010_monitoring::Migration),
         ]
     }
 

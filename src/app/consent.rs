@@ -21,14 +21,20 @@ use super::{
     resolve::{resolve, resolve_locked},
 };
 use crate::{
+    crypto::signature::Envelope,
     domain::{
         audit::Action,
         caller::Caller,
-        consent::{ConsentRecord, receipt::ConsentReceipt, statement::ConsentStatement},
+        consent::{
+            ConsentRecord,
+            receipt::{ConsentReceipt, RECEIPT_TYPE, document},
+            statement::ConsentStatement,
+        },
         event::EventKind,
         id::{ConsentId, SubjectId},
         journal::JournalKind,
         name::Purpose,
+        policy::compile::CompiledPolicy,
         revision::Revision,
         subject_ref::SubjectRef,
     },
@@ -57,6 +63,15 @@ pub struct ListConsents {
     pub page_token: Option<String>,
     /// A state that the answer must include.
     pub at_least_as_fresh: Option<Revision>,
+}
+
+/// A receipt, and the same signed.
+#[derive(Clone, Debug)]
+pub struct SignedReceipt {
+    /// The receipt.
+    pub receipt: ConsentReceipt,
+    /// What a person may show to others, who verify it without the registry.
+    pub envelope: Envelope,
 }
 
 impl Registry {
@@ -130,7 +145,7 @@ impl Registry {
         caller: &Caller,
         subject: &SubjectRef,
         consent: ConsentId,
-    ) -> Result<ConsentReceipt, Error> {
+    ) -> Result<SignedReceipt, Error> {
         let view = self.view(caller, Action::GetConsentReceipt, None).await?;
         let subject = find_subject(&view, subject).await?;
         let fact = view
@@ -141,7 +156,13 @@ impl Registry {
         let shown = view.policies.get(&fact.evidence.policy_version);
         // A fact is kept under a published version only, and versions are never taken back.
         let shown = shown.ok_or(Error::NotFound(Missing::Policy))?;
-        Ok(ConsentReceipt::of(fact, shown, view.now()))
+        Ok(self.sign_receipt(ConsentReceipt::of(fact, shown, view.now()), shown))
+    }
+
+    fn sign_receipt(&self, receipt: ConsentReceipt, shown: &CompiledPolicy) -> SignedReceipt {
+        let signing = self.store.key_ring().signing();
+        let envelope = signing.sign(RECEIPT_TYPE, document(&receipt, shown).as_bytes());
+        SignedReceipt { receipt, envelope }
     }
 }
 

@@ -189,6 +189,17 @@ pub(super) fn permit(
 }
 
 impl Registry {
+    /// Counts answers that are given out.
+    pub(super) fn count_decisions<'a>(&self, answers: impl IntoIterator<Item = &'a Answer>) {
+        for Answer { decision, .. } in answers {
+            let effect = match decision.effect {
+                Effect::Allow => "ALLOW",
+                Effect::Deny => "DENY",
+            };
+            self.metrics().decided(effect, decision.reason.as_str());
+        }
+    }
+
     /// Keeps decisions, each with an audit entry for everybody whom it is about. Returns their ids.
     pub(super) async fn keep(
         &self,

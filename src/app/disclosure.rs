@@ -99,6 +99,7 @@ impl Registry {
                 Box::pin(async move { recording.record_one(tx, policies).await })
             })
             .await?;
+        self.count_outcomes(std::slice::from_ref(&written.value));
         let recorded = written.value.into_disclosed(&entries[0], &service)?;
         Ok(Written {
             value: recorded,
@@ -128,6 +129,7 @@ impl Registry {
                 Box::pin(async move { recording.record_each(tx, policies).await })
             })
             .await?;
+        self.count_outcomes(&written.value);
         let outcomes = written.value.into_iter().zip(entries.iter());
         let mut outcomes = outcomes.map(|(one, disclose)| one.into_disclosed(disclose, &service));
         let results = permits.into_iter().map(|permit| {
@@ -139,6 +141,16 @@ impl Registry {
             revision: written.revision,
             replayed: written.replayed,
         })
+    }
+
+    fn count_outcomes(&self, outcomes: &[Outcome]) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Recorded(_) => self.metrics().decided("ALLOW", "LAWFUL"),
+                Outcome::NotLawful(answer) => self.count_decisions([&**answer]),
+                Outcome::SubjectUnknown | Outcome::SubjectAmbiguous(_) | Outcome::Invalid(_) => {}
+            }
+        }
     }
 
     /// A page of a subject's disclosures, latest recorded first: those to recipients that the

@@ -15,6 +15,7 @@ pub mod event;
 pub mod export;
 pub mod hold;
 mod merge;
+pub mod metrics;
 pub mod page;
 pub mod policy;
 pub mod purpose;
@@ -30,6 +31,7 @@ pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod upkeep;
+pub mod verify;
 
 pub use error::{Error, Missing};
 pub use registry::{Call, Registry, Written};

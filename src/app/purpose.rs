@@ -98,6 +98,7 @@ impl Registry {
         bound_items(&mut judged);
         self.keep_recorded(caller, action, &recorded, &mut judged)
             .await?;
+        self.count_decisions(judged.iter().flatten().map(|one| &one.answer));
         Ok(judged
             .into_iter()
             .map(|one| one.map(|judged| judged.answer))

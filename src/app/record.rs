@@ -114,6 +114,7 @@ impl Registry {
         view.snapshot.close().await?;
         let ids = self.keep(caller, action, vec![judged]).await?;
         answer.decision_id = ids.first().copied();
+        self.count_decisions([&answer]);
         Ok(Fetched {
             item_ids: answer.item_ids().collect(),
             answer,

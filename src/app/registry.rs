@@ -25,7 +25,7 @@ use crate::{
         policy::{compile::CompiledPolicy, history::PolicyHistory},
         revision::Revision,
     },
-    runtime::clock::Clock,
+    runtime::{clock::Clock, metrics::Metrics},
     store::{
         Session, Snapshot, Store, StoreError, Tx, WriteError,
         idempotency::{Remembered, RequestKey},
@@ -260,6 +260,11 @@ impl Registry {
     /// The store; tests plan faults in it.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What is counted in this process.
+    pub fn metrics(&self) -> &Metrics {
+        self.store.metrics()
     }
 
     /// Now, for limits that a message is held against; a transaction decides by its own clock.

@@ -1,4 +1,9 @@
-//! `pdr audit`: who did what, and why a decision was as it was.
+//! `pdr audit`: who did what, why a decision was as it was, and that the log is as it was signed.
+
+mod access;
+mod export;
+mod proof;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -28,7 +33,18 @@ Examples:
   Who fetched data of this person since June?
     pdr audit list --of email=ada@example.com --action FetchRecords --from 2026-06-01T00:00:00Z
   Why was that disclosure lawful?
-    pdr audit decision DECISION_ID")]
+    pdr audit decision DECISION_ID
+  Who has seen whose payment details that night? (docs/breach.md)
+    pdr audit access --from 2026-06-01T00:00:00Z --to 2026-06-02T00:00:00Z --data payment_details
+  Keep the log and a checkpoint elsewhere, and verify them there, without the registry:
+    pdr audit export --out audit.jsonl
+    pdr audit checkpoint --out checkpoint.json
+    pdr audit verify audit.jsonl --keys public.keys --since checkpoint.json
+  A certificate of an erasure, a consent receipt, the proof of a single entry:
+    pdr audit verify certificate.json receipt.json proof.json --keys public.keys
+
+`verify` ends with 0 when everything is as it was signed, and with 1 when something is not or a file
+cannot be read.")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -45,6 +61,18 @@ enum Command {
         /// Its id.
         decision_id: String,
     },
+    /// Who has seen which data of how many people, between two instants.
+    Access(access::Access),
+    /// The sealed log to a file; run again, it goes on where it ended.
+    Export(export::Export),
+    /// A signed checkpoint of the sealed log, to be kept elsewhere.
+    Checkpoint(proof::Checkpoint),
+    /// The proof that an entry stands in the sealed log.
+    Proof(proof::Proof),
+    /// The proof that the log begins with what it was at an earlier checkpoint.
+    Consistency(proof::Consistency),
+    /// Verify exported logs, checkpoints, proofs, certificates and receipts. Needs no server.
+    Verify(verify::Verify),
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,15 +95,28 @@ struct Filter {
     /// Until just before this instant.
     #[arg(long, value_name = "INSTANT")]
     to: Option<Timestamp>,
+    /// Only what gave out people's values: items, identifiers, consents, packages.
+    #[arg(long)]
+    content_reads: bool,
     /// Most entries to show.
     #[arg(long, default_value_t = 50)]
     limit: usize,
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
-    let (way, output) = (args.connection.connect().await?, args.connection.output);
+    let output = args.connection.output;
+    if let Command::Verify(asked) = &args.command {
+        return verify::verify(output, asked);
+    }
+    let way = args.connection.connect().await?;
     match args.command {
+        Command::Verify(_) => {}
         Command::List(filter) => list(way, output, filter).await?,
+        Command::Access(asked) => access::access(way, output, asked).await?,
+        Command::Export(asked) => export::export(way, output, &asked).await?,
+        Command::Checkpoint(asked) => proof::checkpoint(way, output, asked).await?,
+        Command::Proof(asked) => proof::proof(way, output, asked).await?,
+        Command::Consistency(asked) => proof::consistency(way, output, asked).await?,
         Command::Decision { decision_id } => {
             let request = GetDecisionRequest { decision_id };
             let answer = AuditServiceClient::new(way).get_decision(request).await;
@@ -94,6 +135,7 @@ async fn list(way: Way, output: Output, filter: Filter) -> Result<()> {
         caller: filter.caller,
         action: filter.action,
         data_categories: filter.data,
+        content_reads: filter.content_reads,
         from: optional_instant(filter.from),
         to: optional_instant(filter.to),
         ..ListAuditEntriesRequest::default()

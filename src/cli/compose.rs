@@ -22,6 +22,7 @@ use crate::{
         clock::{Clock, SystemClock},
         ids::SystemIds,
         lifecycle::Lifecycle,
+        scrape::Scrape,
         telemetry,
     },
     store::{JournalPlace, Secrets, Store, StoreOptions, TimeSource},
@@ -35,6 +36,8 @@ const KEYS_FILE_SUFFIX: &str = "-keys";
 pub struct Assembled {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where its metrics are fetched, if they are.
+    pub metrics_address: Option<SocketAddr>,
     /// Its use cases.
     pub registry: Registry,
     /// Its life.
@@ -120,11 +123,14 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     let restored = registry.restore().await;
     restored.map_err(|error| anyhow!("the journal: {}", error.for_operators()))?;
     workers::start(&lifecycle, &registry);
-    let options = ServerOptions::read(&config.server)?;
+    let metrics_address = serve_metrics(config, &lifecycle, &registry).await?;
+    let mut options = ServerOptions::read(&config.server)?;
+    options.metrics = registry.metrics().clone();
     let address = config.server.listen;
     let incoming = listen(address).with_context(|| format!("listening on {address}"))?;
     Ok(Assembled {
         address: incoming.local_addr()?,
+        metrics_address,
         registry,
         lifecycle,
         incoming,
@@ -132,6 +138,25 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
         options,
         message_bytes_max: usize::try_from(config.server.message_bytes_max)?,
     })
+}
+
+/// Where the metrics are fetched, when they are to be.
+async fn serve_metrics(
+    config: &Config,
+    lifecycle: &Lifecycle,
+    registry: &Registry,
+) -> Result<Option<SocketAddr>> {
+    let Some(address) = config.metrics.listen else {
+        return Ok(None);
+    };
+    let scrape = Scrape::bind(address).await;
+    let scrape = scrape.with_context(|| format!("[metrics] listening on {address}"))?;
+    let address = scrape.address();
+    let sampling = workers::metrics::run(registry.clone(), lifecycle.soft());
+    lifecycle.spawn("metrics", sampling);
+    let serving = scrape.serve(registry.metrics().clone(), lifecycle.soft());
+    lifecycle.spawn("scrape", serving);
+    Ok(Some(address))
 }
 
 impl Assembled {

@@ -1,6 +1,9 @@
 //! `pdr consent`: what people said yes and no to, and taking it back.
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result, bail};
 use jiff::{SignedDuration, Timestamp};
@@ -8,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     arguments::{Once, optional_instant, parse_method},
     client::{Connection, Way},
+    development::write_private,
     output::{Grid, Output, print, printable, refusal, short, time},
     person::{Person, parse_person},
 };
@@ -67,6 +71,9 @@ enum Command {
         person: Person,
         /// The fact's id, as the history has it.
         consent_id: String,
+        /// Save the signed receipt to a file: `pdr audit verify` verifies it without the registry.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// What to ask a person of a subject category for.
     Form {
@@ -178,17 +185,16 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Command::Refuse(said) => record(way, output, said, ConsentChoice::Refused).await,
         Command::Withdraw(withdrawal) => withdraw(way, output, withdrawal).await,
         Command::History { person, purposes } => history(way, output, &person, purposes).await,
-        Command::Receipt { person, consent_id } => {
-            let subject = Some(person.reference()?);
-            receipt(
-                way,
-                output,
-                GetConsentReceiptRequest {
-                    subject,
-                    consent_id,
-                },
-            )
-            .await
+        Command::Receipt {
+            person,
+            consent_id,
+            out,
+        } => {
+            let request = GetConsentReceiptRequest {
+                subject: Some(person.reference()?),
+                consent_id,
+            };
+            receipt(way, output, request, out.as_deref()).await
         }
         Command::Form {
             subject_category,
@@ -310,12 +316,20 @@ async fn history(way: Way, output: Output, person: &Person, purposes: Vec<String
     }
 }
 
-async fn receipt(way: Way, output: Output, request: GetConsentReceiptRequest) -> Result<()> {
+async fn receipt(
+    way: Way,
+    output: Output,
+    request: GetConsentReceiptRequest,
+    out: Option<&Path>,
+) -> Result<()> {
     let answer = ConsentServiceClient::new(way)
         .get_consent_receipt(request)
         .await;
     let answer = answer.map_err(|status| refusal(&status))?.into_inner();
     let receipt = answer.receipt.context("an answer has a receipt")?;
+    if let Some(file) = out {
+        write_private(file, &format!("{}\n", answer.envelope))?;
+    }
     output.show("ConsentReceipt", &receipt, render_receipt)
 }
 

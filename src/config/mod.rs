@@ -12,6 +12,7 @@ pub mod journal;
 pub mod keys;
 mod load;
 pub mod log;
+pub mod metrics;
 pub mod requests;
 pub mod server;
 mod settings;
@@ -25,6 +26,7 @@ pub use exports::Exports;
 pub use journal::Journal;
 pub use keys::Keys;
 pub use log::{Log, LogFormat, LogLevel};
+pub use metrics::Metrics;
 pub use requests::Requests;
 pub use server::{Server, Tls};
 
@@ -52,6 +54,8 @@ pub struct Config {
     pub requests: Requests,
     /// What is logged, and how.
     pub log: Log,
+    /// Where the figures for monitoring are fetched.
+    pub metrics: Metrics,
 }
 
 impl Config {
@@ -77,6 +81,7 @@ impl Config {
             auth: Auth::development(data_dir),
             requests: Requests::default(),
             log: Log::development(),
+            metrics: Metrics::default(),
         })
     }
 
@@ -87,8 +92,10 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let mut settings = Settings::gather(file, text, variables);
         let database = Database::read(&mut settings.section("database"));
+        let server = Server::read(&mut settings.section("server"));
         let config = Self {
-            server: Server::read(&mut settings.section("server")),
+            metrics: Metrics::read(&mut settings.section("metrics"), &server),
+            server,
             keys: Keys::read(&mut settings.section("keys")),
             journal: Journal::read(&mut settings.section("journal"), &database),
             exports: Exports::read(&mut settings.section("exports")),
@@ -208,7 +215,8 @@ mod tests {
     #[test]
     fn the_sample_names_every_key() {
         let asked = settings::tests::asked_keys(|settings| {
-            Server::read(&mut settings.section("server"));
+            let server = Server::read(&mut settings.section("server"));
+            Metrics::read(&mut settings.section("metrics"), &server);
             let database = Database::read(&mut settings.section("database"));
             Journal::read(&mut settings.section("journal"), &database);
             Keys::read(&mut settings.section("keys"));
@@ -379,6 +387,27 @@ mod tests {
         let found = problems(&text, &[]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("must be \"a proxy in front"), "{found:?}");
+    }
+
+    #[test]
+    fn metrics_are_off_by_default_and_never_on_the_servers_own_listener() {
+        assert_eq!(read(COMPLETE, &[]).unwrap().metrics.listen, None);
+        let variables = [("PDR_METRICS_LISTEN", "127.0.0.1:9464")];
+        let listen = read(COMPLETE, &variables).unwrap().metrics.listen;
+        assert_eq!(listen.map(|address| address.port()), Some(9464));
+        for (address, problem) in [
+            (
+                "127.0.0.1:8443",
+                "must not be the address of the server itself",
+            ),
+            (
+                "9464",
+                "must be an address and a port, such as 127.0.0.1:9464",
+            ),
+        ] {
+            let found = problems(COMPLETE, &[("PDR_METRICS_LISTEN", address)]);
+            assert_eq!(found, [format!("PDR_METRICS_LISTEN: {problem}")]);
+        }
     }
 
     #[test]

@@ -105,6 +105,14 @@ impl SigningKeys {
         Self(pairs.collect())
     }
 
+    /// One key of this name, for tests of what is signed.
+    #[cfg(test)]
+    pub fn generated(id: &str) -> Self {
+        let key = Key::generate(&super::entropy::SystemEntropy).expect("the system has randomness");
+        let id = id.parse().expect("a key's name");
+        Self::new(&Keys::from_checked(vec![(id, key)]))
+    }
+
     /// Signs a document of a kind.
     pub fn sign(&self, payload_type: &str, payload: &[u8]) -> Envelope {
         let (id, pair) = self.first();

@@ -1,6 +1,8 @@
 //! The audit log: who did what to whose data. Subjects appear as keyed pseudonyms only, so that the
 //! log outlives an erasure (Art. 5(2), Art. 17).
 
+pub mod access;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -166,6 +168,17 @@ pub enum Chore {
 }
 
 impl Chore {
+    /// Every chore.
+    pub const ALL: &[Self] = &[
+        Self::AdvanceRequest,
+        Self::CompleteErasure,
+        Self::PurgeItems,
+        Self::BuildExport,
+        Self::ExpireExport,
+        Self::GiveUpTask,
+        Self::Restore,
+    ];
+
     /// Its name in the log.
     pub fn name(self) -> &'static str {
         match self {

@@ -180,6 +180,7 @@ fn asked(
         caller: Some(caller?).filter(|caller| !caller.is_empty()),
         actions: actions?,
         data_categories: data_categories?,
+        content_reads: message.content_reads,
         from: from?,
         to: to?,
     };

@@ -95,12 +95,13 @@ impl ConsentService for Consents {
     ) -> Result<Response<v1::GetConsentReceiptResponse>, Status> {
         let caller = caller(&request)?;
         let (subject, consent) = read::receipt(request.into_inner()).map_err(Error::from)?;
-        let receipt = self
+        let signed = self
             .registry
             .get_consent_receipt(&caller, &subject, consent)
             .await?;
         Ok(Response::new(v1::GetConsentReceiptResponse {
-            receipt: Some(render::receipt(receipt)),
+            receipt: Some(render::receipt(signed.receipt)),
+            envelope: signed.envelope.to_json(),
         }))
     }
 

@@ -86,13 +86,16 @@ fn path_of(action: Action) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use prost::Message;
     use prost_types::FileDescriptorSet;
 
     use super::*;
-    use crate::{domain::caller::Scope, proto::FILE_DESCRIPTOR_SET};
+    use crate::{
+        domain::{audit::access::Gives, caller::Scope},
+        proto::FILE_DESCRIPTOR_SET,
+    };
 
     // Every RPC of the API, and whether it streams.
     fn described() -> BTreeMap<String, bool> {
@@ -160,5 +163,63 @@ mod tests {
         services.sort_unstable();
         services.dedup();
         assert_eq!(services.len(), 13);
+    }
+
+    /// Messages that carry values of a person.
+    const VALUES: [&str; 6] = [
+        "Item",
+        "Identifier",
+        "Evidence",
+        "TaskItem",
+        "LeasedTask",
+        "Disclosure",
+    ];
+    /// Their answers hold such a message, and in it only what the caller has just brought itself, or
+    /// names a person by an id.
+    const GIVE_BACK: [Action; 9] = [
+        Action::RegisterCollection,
+        Action::ImportCollections,
+        Action::RecordConsent,
+        Action::WithdrawConsent,
+        Action::LinkIdentifier,
+        Action::CorrectRecord,
+        Action::RecordDisclosure,
+        Action::BatchRecordDisclosure,
+        Action::GetDecision,
+    ];
+
+    /// The names of all messages that stand in this one.
+    fn reachable(set: &FileDescriptorSet, name: &str, found: &mut BTreeSet<String>) {
+        if !found.insert(name.to_owned()) {
+            return;
+        }
+        let messages = set.file.iter().flat_map(|file| &file.message_type);
+        for message in messages.filter(|message| message.name() == name) {
+            for field in &message.field {
+                if let Some(of) = field.type_name().strip_prefix(&format!(".{PACKAGE}.")) {
+                    reachable(set, of, found);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_gives_out_values_of_people_is_known_to() {
+        let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+        let services = set.file.iter().flat_map(|file| &file.service);
+        let mut checked = 0;
+        for method in services.flat_map(|service| &service.method) {
+            let action = Action::ALL.iter().find(|it| it.name() == method.name());
+            let action = action.expect("every RPC is an action");
+            let mut found = BTreeSet::new();
+            let answer = method.output_type().rsplit('.').next().unwrap();
+            reachable(&set, answer, &mut found);
+            let gives = VALUES.iter().any(|value| found.contains(*value));
+            if gives && !GIVE_BACK.contains(action) {
+                assert_eq!(action.gives(), Gives::Content, "{action:?}: {found:?}");
+                checked += 1;
+            }
+        }
+        assert!(checked >= 6, "{checked}");
     }
 }

@@ -29,6 +29,7 @@ use super::{
 use crate::{
     config::{self, Tls},
     proto::FILE_DESCRIPTOR_SET,
+    runtime::metrics::Metrics,
 };
 
 // Room for a token with long claims; what is larger is refused by the transport.
@@ -60,6 +61,8 @@ pub struct ServerOptions {
     pub drain: Duration,
     /// How long streams may go on after that.
     pub stream_grace: Duration,
+    /// Where calls are counted.
+    pub metrics: Metrics,
 }
 
 impl ServerOptions {
@@ -87,6 +90,7 @@ impl ServerOptions {
             connection_streams_max: config.concurrent_streams_max,
             drain,
             stream_grace: STREAM_GRACE.min(config.stop_deadline / 4),
+            metrics: Metrics::default(),
         })
     }
 }
@@ -132,7 +136,11 @@ where
         sleep(options.drain).await;
     };
     let serving = transport(&options)?
-        .layer(EnvelopeLayer::new(options.limits, end_of_streams.clone()))
+        .layer(EnvelopeLayer::new(
+            options.limits,
+            end_of_streams.clone(),
+            options.metrics.clone(),
+        ))
         .layer(AuthLayer::new(gate))
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, drained);

@@ -3,9 +3,10 @@
 use std::fmt::{Debug, Formatter, Result};
 
 use super::v1::{
-    CorrectRecordRequest, Correction, DownloadExportResponse, Evidence, Identifier,
-    IssueWithdrawalTokenResponse, Item, LeasedTask, ProvidedItem, TaskItem, WithdrawConsentRequest,
-    correct_record_request, correction, item, provided_item, task_item, withdraw_consent_request,
+    CorrectRecordRequest, Correction, DownloadExportResponse, Evidence, GetConsentReceiptResponse,
+    Identifier, IssueWithdrawalTokenResponse, Item, LeasedTask, ProvidedItem, TaskItem,
+    WithdrawConsentRequest, correct_record_request, correction, item, provided_item, task_item,
+    withdraw_consent_request,
 };
 
 impl Debug for Identifier {
@@ -71,6 +72,14 @@ impl Debug for Evidence {
             .field("method", &self.method())
             .field("policy_version", &self.policy_version)
             .field("given_by", &self.given_by())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Debug for GetConsentReceiptResponse {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("GetConsentReceiptResponse")
+            .field("receipt", &self.receipt)
             .finish_non_exhaustive()
     }
 }

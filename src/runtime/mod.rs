@@ -4,5 +4,7 @@
 pub mod clock;
 pub mod ids;
 pub mod lifecycle;
+pub mod metrics;
+pub mod scrape;
 pub mod stopwatch;
 pub mod telemetry;

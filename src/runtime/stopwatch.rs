@@ -1,6 +1,6 @@
 //! How long something takes, for logs and metrics; never for a decision.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Runs from its start.
 #[derive(Clone, Copy, Debug)]
@@ -10,6 +10,11 @@ impl Stopwatch {
     /// Starts.
     pub fn start() -> Self {
         Self(Instant::now())
+    }
+
+    /// Since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 
     /// Microseconds since the start.

@@ -12,7 +12,7 @@ use super::{
     session::{Session, Tx},
 };
 use crate::domain::{
-    audit::{Action, AuditDetail},
+    audit::{Action, AuditDetail, access::content_readers},
     id::{AuditId, SubjectId},
     name::DataCategory,
 };
@@ -73,6 +73,8 @@ pub struct AuditFilter {
     pub actions: Vec<Action>,
     /// That concern one of these.
     pub data_categories: Vec<DataCategory>,
+    /// Of what gave out people's values, whichever RPC or chore it was.
+    pub content_reads: bool,
     /// Not before.
     pub from: Option<Timestamp>,
     /// Before.
@@ -113,6 +115,9 @@ impl Session {
         if !filter.actions.is_empty() {
             all = all
                 .add(row::Column::Action.is_in(filter.actions.iter().map(|action| action.name())));
+        }
+        if filter.content_reads {
+            all = all.add(row::Column::Action.is_in(content_readers()));
         }
         if !filter.data_categories.is_empty() {
             all = all.add(name_list::has_any(

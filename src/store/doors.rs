@@ -19,7 +19,7 @@ use super::{
     vault::{Secrets, Vault},
     write_queue::{Body, WriteQueue, run_body},
 };
-use crate::crypto::keyring::KeyRing;
+use crate::{crypto::keyring::KeyRing, runtime::metrics::Metrics};
 
 /// How often a transaction that met another one is tried in all.
 const ATTEMPTS_MAX: u32 = 10;
@@ -61,6 +61,7 @@ pub struct Store {
     pub(super) journal: Journal,
     faults: Faults,
     time_source: TimeSource,
+    metrics: Metrics,
     pub(super) policies: RwLock<KnownPolicies>,
     /// Whether this process has looked through all keys for orphans.
     pub(super) has_swept: AtomicBool,
@@ -91,6 +92,7 @@ impl Store {
             journal,
             faults,
             time_source: options.time_source,
+            metrics: Metrics::default(),
             policies: RwLock::default(),
             has_swept: AtomicBool::new(false),
         })
@@ -99,6 +101,11 @@ impl Store {
     /// Which database it is.
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// What is counted in this process.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The keys of the deployment.
@@ -187,6 +194,7 @@ impl Store {
             match self.attempt(now, &body).await {
                 Err(error) if error.is_contention() && attempt < ATTEMPTS_MAX => {
                     tracing::debug!(transaction = name, attempt, "met another transaction");
+                    self.metrics.retried(name);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE_FIRST * 32);
                 }

@@ -32,6 +32,7 @@ pub mod item;
 pub mod journal;
 pub mod key_destruction;
 pub mod membership;
+pub mod metrics;
 pub mod notice;
 pub mod objection;
 pub mod policy;

@@ -3,6 +3,7 @@
 
 pub mod exports;
 pub mod journal;
+pub mod metrics;
 pub mod outbox;
 pub mod requests;
 pub mod sealing;

@@ -2,6 +2,7 @@
 
 mod run;
 
+mod audit;
 mod commands;
 mod import;
 mod keys;

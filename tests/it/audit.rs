@@ -3,8 +3,8 @@
 use registry::{
     domain::caller::Scope,
     proto::v1::{
-        AuditEntry, CheckPurposeRequest, Effect, GetDecisionRequest, ListAuditEntriesRequest,
-        subject_ref::Ref,
+        AuditEntry, CheckPurposeRequest, Effect, FetchRecordsRequest, GetDecisionRequest,
+        ListAuditEntriesRequest, subject_ref::Ref,
     },
 };
 use tonic::{Code, Status};
@@ -93,6 +93,41 @@ on_both! {
         assert_eq!(list(&mut admin, by_data).await.expect("listed").len(), 2);
         let until = prost_types::Timestamp { seconds: server.now().as_second(), nanos: 0 };
         let before = ListAuditEntriesRequest { to: Some(until), ..Default::default() };
+        assert_eq!(list(&mut admin, before).await.expect("listed"), []);
+    }
+
+    async fn who_has_seen_whose_data_in_a_span_of_time_is_told_without_everything_else(server: TestServer) {
+        let mut admin = server.admin().await;
+        let mut desk = server.service("desk", Scope::ALL).await;
+        for email in ["ada@example.com", "bob@example.com"] {
+            register(&mut admin, email).await;
+        }
+        let fetch = |email: &str| FetchRecordsRequest {
+            subject: Some(by("email", email)),
+            data_categories: vec!["navigation".to_owned()],
+            purpose: "site_analytics".to_owned(),
+            ..FetchRecordsRequest::default()
+        };
+        server.clock.advance(std::time::Duration::from_hours(1));
+        let begin = prost_types::Timestamp { seconds: server.now().as_second(), nanos: 0 };
+        for email in ["ada@example.com", "bob@example.com", "ada@example.com"] {
+            let mut fetched = desk.record.fetch_records(fetch(email)).await.expect("a stream").into_inner();
+            while fetched.message().await.expect("a part").is_some() {}
+        }
+        admin.purpose.check_purpose(question("ada@example.com")).await.expect("answered");
+        server.clock.advance(std::time::Duration::from_hours(1));
+        let end = prost_types::Timestamp { seconds: server.now().as_second(), nanos: 0 };
+        let asked = ListAuditEntriesRequest {
+            from: Some(begin), to: Some(end), content_reads: true, ..Default::default()
+        };
+        let seen = list(&mut admin, asked.clone()).await.expect("listed");
+        assert_eq!(actions(&seen), ["FetchRecords"; 3]);
+        assert!(seen.iter().all(|entry| entry.caller == "desk"));
+        assert_eq!(seen[0].subject_pseudonym, seen[2].subject_pseudonym);
+        assert_ne!(seen[0].subject_pseudonym, seen[1].subject_pseudonym);
+        let of_data = ListAuditEntriesRequest { data_categories: vec!["payment_details".to_owned()], ..asked.clone() };
+        assert_eq!(list(&mut admin, of_data).await.expect("listed"), []);
+        let before = ListAuditEntriesRequest { from: None, to: Some(begin), ..asked };
         assert_eq!(list(&mut admin, before).await.expect("listed"), []);
     }
 

@@ -1,22 +1,32 @@
 //! The sealed audit log as an auditor meets it: proofs are verified here by a verifier that shares no
-//! code with the registry.
+//! code with the registry; exports, also of a database that somebody has changed, by the registry's own.
+
+use std::io::Cursor;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use registry::{
-    domain::caller::Scope,
+    app::verify::{Fault, LogReport, LogVerifier, Trusted},
+    cli::compose::key_files,
+    crypto::{keyring::KeyRing, signature::VerifyingKeys},
+    domain::{
+        audit_log::{checkpoint_line, entry_line, start_line},
+        caller::Scope,
+    },
     proto::v1::{
-        AuditCheckpoint, ExportAuditLogRequest, GetCheckpointRequest, GetConsistencyProofRequest,
-        GetInclusionProofRequest, ListAuditEntriesRequest, MergeSubjectsRequest,
-        export_audit_log_response::Part,
+        AuditCheckpoint, DeleteRecordsRequest, ExportAuditLogRequest, GetCheckpointRequest,
+        GetConsistencyProofRequest, GetInclusionProofRequest, ListAuditEntriesRequest,
+        MergeSubjectsRequest, export_audit_log_response::Part,
     },
 };
+use sea_orm::{ConnectionTrait, Database};
 use tokio::time::Duration;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::{
     harness::{
-        Clients,
+        Clients, TestServer,
         sample::{by, by_id, everything_of},
         status::{fields, reason},
     },
@@ -102,7 +112,156 @@ async fn export(clients: &mut Clients, from_position: i64) -> Result<Vec<Part>, 
     Ok(parts)
 }
 
+/// An exported log as `pdr audit export` writes it.
+fn written(parts: &[Part]) -> String {
+    let number = |number: i64| u64::try_from(number).expect("positive");
+    let lines = parts.iter().map(|part| match part {
+        Part::Start(start) => {
+            let edge: Vec<_> = start
+                .edge
+                .iter()
+                .map(|hash| STANDARD.encode(hash))
+                .collect();
+            start_line(number(start.from_position), &edge)
+        }
+        Part::Entry(entry) => {
+            let leaf = STANDARD.encode(&entry.leaf_hash);
+            entry_line(number(entry.position), &leaf, &entry.entry)
+        }
+        Part::Checkpoint(checkpoint) => checkpoint_line(&checkpoint.envelope),
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+fn public_keys(server: &TestServer) -> VerifyingKeys {
+    let ring = KeyRing::load(&key_files(&server.config.keys)).expect("the keys are there");
+    ring.signing().verifying()
+}
+
+/// What a verifier finds who kept `older` and exports the log now.
+async fn verified(
+    server: &TestServer,
+    clients: &mut Clients,
+    older: &AuditCheckpoint,
+) -> LogReport {
+    let keys = public_keys(server);
+    let older = serde_json::from_str(&older.envelope).expect("an envelope");
+    let older = Trusted::read(&older, &keys).expect("it is genuine");
+    let exported = written(&export(clients, 0).await.expect("exported"));
+    let mut verifier = LogVerifier::new(&keys, Some(older));
+    verifier
+        .read_file(&mut Cursor::new(exported))
+        .expect("read");
+    verifier.finish()
+}
+
+/// Does to the database what whoever has it can do.
+async fn attack(server: &TestServer, sql: &[&str]) {
+    let database = Database::connect(server.config.database.url.expose()).await;
+    let database = database.expect("it is there");
+    for sql in sql {
+        let done = database.execute_unprepared(sql).await.expect("done");
+        assert!(done.rows_affected() > 0, "{sql}");
+    }
+    database.close().await.expect("closed");
+}
+
+/// A log of seven entries that is sealed, and a checkpoint over them.
+async fn sealed_log(admin: &mut Clients) -> AuditCheckpoint {
+    for n in 0..6 {
+        register(admin, &format!("p{n}@example.com")).await;
+    }
+    sealed(admin, 7).await
+}
+
 on_both! {
+    async fn an_entry_that_was_changed_by_one_byte_in_the_database_is_named(server: TestServer) {
+        let mut admin = server.admin().await;
+        let older = sealed_log(&mut admin).await;
+        let report = verified(&server, &mut admin, &older).await;
+        assert!(report.is_good(), "{:?}", report.findings);
+        assert_eq!((report.entries, report.agrees_with), (7, Some(7)));
+        attack(&server, &["UPDATE audit SET caller = 'admiN' WHERE position = 3"]).await;
+        let report = verified(&server, &mut admin, &older).await;
+        let faults: Vec<_> = report.findings.iter().map(|one| &one.fault).collect();
+        assert_eq!(faults, [&Fault::Changed { position: 3 }]);
+    }
+
+    async fn an_entry_that_was_removed_or_moved_in_the_database_is_named(server: TestServer) {
+        let mut admin = server.admin().await;
+        let older = sealed_log(&mut admin).await;
+        attack(&server, &["DELETE FROM audit WHERE position = 2"]).await;
+        let report = verified(&server, &mut admin, &older).await;
+        assert_eq!(report.findings[0].fault, Fault::Lost { position: 2 });
+        attack(&server, &[
+            "UPDATE audit SET position = 2 WHERE position = 4",
+            "UPDATE audit SET position = 4 WHERE position = 5",
+        ]).await;
+        let report = verified(&server, &mut admin, &older).await;
+        let faults: Vec<_> = report.findings.iter().map(|one| &one.fault).collect();
+        assert_eq!(faults, [
+            &Fault::Changed { position: 2 },
+            &Fault::Changed { position: 4 },
+            &Fault::Lost { position: 5 },
+        ]);
+    }
+
+    async fn a_log_whose_hashes_were_rewritten_as_well_does_not_lead_to_the_signed_root(server: TestServer) {
+        let mut admin = server.admin().await;
+        let older = sealed_log(&mut admin).await;
+        let parts = export(&mut admin, 0).await.expect("exported");
+        let entry = parts.iter().find_map(|part| match part {
+            Part::Entry(entry) if entry.position == 3 => Some(entry.entry.clone()),
+            _ => None,
+        });
+        let forged = entry.expect("an entry").replace("\"caller\":\"admin\"", "\"caller\":\"admiN\"");
+        let leaf = hash(&[&[0], forged.as_bytes()]);
+        let hex: String = leaf.iter().map(|byte| format!("{byte:02x}")).collect();
+        let literal = if server.config.database.url.expose().starts_with("sqlite:") {
+            format!("x'{hex}'")
+        } else {
+            format!("'\\x{hex}'")
+        };
+        attack(&server, &[
+            "UPDATE audit SET caller = 'admiN' WHERE position = 3",
+            &format!("UPDATE audit_nodes SET hash = {literal} WHERE level = 0 AND node_index = 3"),
+        ]).await;
+        let report = verified(&server, &mut admin, &older).await;
+        assert_eq!(report.findings[0].fault, Fault::Rewritten { size: 7 });
+        assert!(report.findings.iter().any(|one| matches!(one.fault, Fault::Between { .. })));
+    }
+
+    async fn a_log_that_was_cut_off_in_the_database_is_shorter_than_the_checkpoint_that_was_kept(server: TestServer) {
+        let mut admin = server.admin().await;
+        register(&mut admin, "first@example.com").await;
+        sealed(&mut admin, 2).await;
+        let older = sealed_log(&mut admin).await;
+        let size = older.tree_size;
+        attack(&server, &[
+            "DELETE FROM audit WHERE position >= 2",
+            "DELETE FROM audit_nodes WHERE node_index >= 2 AND level = 0",
+            "DELETE FROM audit_checkpoints WHERE tree_size > 2",
+        ]).await;
+        let report = verified(&server, &mut admin, &older).await;
+        let size = size.try_into().expect("positive");
+        assert_eq!(report.findings[0].fault, Fault::Shorter { size, found: 2 });
+    }
+
+    async fn the_log_stays_valid_when_what_it_tells_of_is_deleted(server: TestServer) {
+        let mut admin = server.admin().await;
+        let older = sealed_log(&mut admin).await;
+        let deletion = DeleteRecordsRequest {
+            subject: Some(by("email", "p1@example.com")),
+            data_categories: vec!["email_address".to_owned(), "navigation".to_owned()],
+            ..DeleteRecordsRequest::default()
+        };
+        admin.record.delete_records(deletion).await.expect("deleted");
+        sealed(&mut admin, older.tree_size + 1).await;
+        let report = verified(&server, &mut admin, &older).await;
+        assert!(report.is_good(), "{:?}", report.findings);
+        assert!(report.entries > 7);
+    }
+
     async fn every_entry_is_proved_to_stand_in_the_log(server: TestServer) {
         let mut admin = server.admin().await;
         for n in 0..6 {

@@ -15,6 +15,7 @@ mod golden;
 mod hold;
 mod identity;
 mod import;
+mod metrics;
 mod policy;
 mod purpose;
 mod record;

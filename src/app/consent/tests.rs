@@ -670,8 +670,24 @@ async fn a_receipt_is_given_to_whom_the_consent_belongs() {
         }
     };
     let given = receipt(ada).await.unwrap();
-    assert_eq!(given.consent, facts[0]);
-    assert_eq!(given.purpose_title, "Send news of deals and special offers");
+    assert_eq!(given.receipt.consent, facts[0]);
+    let title = "Send news of deals and special offers";
+    assert_eq!(given.receipt.purpose_title, title);
+    let keys = consents
+        .it
+        .registry
+        .store()
+        .key_ring()
+        .signing()
+        .verifying();
+    let signed = keys.verify(&given.envelope, RECEIPT_TYPE).unwrap();
+    let signed: serde_json::Value = serde_json::from_slice(&signed).unwrap();
+    let purpose = &signed["pii_processing"]["purposes"][0];
+    assert_eq!(purpose["purpose"], title);
+    let id = facts[0].consent_id.to_string();
+    assert_eq!(signed["record"]["record_id"], id);
+    // It holds the person's own data, and does not print.
+    assert!(!format!("{given:?}").contains("May we write to you"));
     let refused = receipt(bob).await.unwrap_err();
     assert!(matches!(refused, Error::NotFound(Missing::Consent)));
 }

@@ -1,9 +1,13 @@
 //! The receipt: what a person may take away as proof of one consent fact, after the fields of ISO/IEC
 //! TS 27560 and the Kantara consent receipt.
 
+mod document;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+
+pub use document::{RECEIPT_TYPE, document};
 
 use super::{ConsentRecord, form::needs_consent};
 use crate::domain::{
@@ -173,6 +177,72 @@ mod tests {
     #[test]
     fn a_receipt_for_a_purpose_without_consent_lists_no_data_as_consented_to() {
         assert!(receipt("order_processing", &[]).data_categories.is_empty());
+    }
+
+    #[test]
+    fn the_document_has_the_fields_of_ts_27560_and_the_terms_of_dpv() {
+        let (policy, _) = parse_yaml(EXAMPLE_POLICY_YAML).unwrap();
+        let policy = CompiledPolicy::compile(policy).unwrap();
+        let mut receipt = receipt("newsletter", &[]);
+        let end = "2026-01-02T00:00:00Z".parse().unwrap();
+        receipt.consent.expires_at = Some(end);
+        receipt.consent.evidence.wording = "Send me letters".into();
+        let document: serde_json::Value =
+            serde_json::from_str(&document(&receipt, &policy)).unwrap();
+        let id = "00000000-0000-0000-0000-000000000002";
+        assert_eq!(document["record"]["record_id"], id);
+        let of = |path: &str| {
+            document
+                .pointer(path)
+                .unwrap_or_else(|| panic!("{path}"))
+                .clone()
+        };
+        assert_eq!(
+            of("/record/pii_principal_id"),
+            "00000000-0000-0000-0000-000000000001"
+        );
+        assert_eq!(of("/pii_processing/privacy_notice/version"), "2018-05-24");
+        assert_eq!(
+            of("/pii_processing/privacy_notice/wording"),
+            "Send me letters"
+        );
+        let purpose = of("/pii_processing/purposes/0");
+        assert_eq!(purpose["purpose_id"], "newsletter");
+        assert_eq!(purpose["purpose_type"], "dpv:DirectMarketing");
+        assert_eq!(purpose["lawful_basis"][0], "dpv:Consent");
+        assert_eq!(purpose["pii_information"][0]["pii_type"], "email_address");
+        assert_eq!(
+            purpose["recipient_third_parties"],
+            serde_json::json!(["aweber"])
+        );
+        assert_eq!(
+            of("/party_identification/0/party_role"),
+            "dpv:DataController"
+        );
+        assert_eq!(of("/party_identification/1/party_id"), "aweber");
+        assert_eq!(of("/event/0/event_state"), "dpv:ConsentGiven");
+        assert_eq!(of("/event/0/event_type"), "dpv:ExpressedConsent");
+        assert_eq!(of("/event/0/validity_duration"), "PT86400S");
+        assert_eq!(of("/event/0/event_time"), "2026-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn the_state_of_each_choice_is_one_of_dpv() {
+        let (policy, _) = parse_yaml(EXAMPLE_POLICY_YAML).unwrap();
+        let policy = CompiledPolicy::compile(policy).unwrap();
+        for (choice, state) in [
+            (ConsentChoice::Given, "dpv:ConsentGiven"),
+            (ConsentChoice::Refused, "dpv:ConsentRefused"),
+            (ConsentChoice::Withdrawn, "dpv:ConsentWithdrawn"),
+            (ConsentChoice::Pending, "dpv:ConsentRequested"),
+        ] {
+            let mut receipt = receipt("newsletter", &[]);
+            receipt.consent.choice = choice;
+            receipt.consent.evidence.method = EvidenceMethod::ImpliedByUse;
+            let document = document(&receipt, &policy);
+            assert!(document.contains(state), "{document}");
+            assert!(document.contains("dpv:ImpliedConsent"), "{document}");
+        }
     }
 
     #[test]

@@ -1,25 +1,30 @@
-//! One log line for each call, when it is over: method, code, time, who called. Never content, and
+//! One log line for each call, when it is over, and a count of it: method, code, time, who called. Never content, and
 //! never a path that a caller made up.
 
 use tonic::Code;
 
-use crate::{domain::name::Source, runtime::stopwatch::Stopwatch};
+use crate::{
+    domain::name::Source,
+    runtime::{metrics::Metrics, stopwatch::Stopwatch},
+};
 
 /// A call under way. Dropped, it is over and is logged.
 #[derive(Debug)]
 pub struct Call {
     method: &'static str,
     stopwatch: Stopwatch,
+    metrics: Metrics,
     caller: Option<Source>,
     code: Option<Code>,
 }
 
 impl Call {
     /// Begins a call of a method that is in the table, or of `unknown`.
-    pub fn begin(method: &'static str) -> Self {
+    pub fn begin(method: &'static str, metrics: Metrics) -> Self {
         Self {
             method,
             stopwatch: Stopwatch::start(),
+            metrics,
             caller: None,
             code: None,
         }
@@ -40,6 +45,8 @@ impl Drop for Call {
     fn drop(&mut self) {
         // Dropped without an end: the caller went away.
         let code = self.code.unwrap_or(Code::Cancelled);
+        let seconds = self.stopwatch.elapsed().as_secs_f64();
+        self.metrics.rpc_ended(self.method, name(code), seconds);
         tracing::info!(
             method = self.method,
             code = name(code),

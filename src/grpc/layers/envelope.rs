@@ -33,6 +33,7 @@ use crate::{
         status::Failure,
     },
     proto::v1::ErrorReason,
+    runtime::metrics::Metrics,
 };
 
 /// How many calls at once, and how long each.
@@ -54,8 +55,9 @@ pub struct EnvelopeLayer {
 
 impl EnvelopeLayer {
     /// An envelope with these limits, whose streams end when `stopping` is cancelled.
-    pub fn new(limits: CallLimits, stopping: CancellationToken) -> Self {
+    pub fn new(limits: CallLimits, stopping: CancellationToken, metrics: Metrics) -> Self {
         let shared = Shared {
+            metrics,
             calls: Arc::new(Semaphore::new(limits.calls_max)),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             call_timeout: limits.call_timeout,
@@ -87,6 +89,7 @@ pub struct Envelope<S> {
 
 #[derive(Debug)]
 struct Shared {
+    metrics: Metrics,
     calls: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     call_timeout: Duration,
@@ -123,7 +126,7 @@ impl Shared {
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
-        let call = Call::begin(target.name());
+        let call = Call::begin(target.name(), self.metrics.clone());
         match self.admit(target) {
             Err(status) => self.send(call, status.into_http(), None),
             Ok(permit) => {

@@ -7,7 +7,7 @@ pub mod process;
 pub mod sample;
 pub mod status;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use registry::{
@@ -63,6 +63,8 @@ pub struct TestServer {
     pub dir: Arc<TempDir>,
     /// What it was configured with.
     pub config: Config,
+    /// Where its metrics are fetched, if they are.
+    pub metrics: Option<SocketAddr>,
     address: String,
     issuer: Arc<DevIssuer>,
     lifecycle: Lifecycle,
@@ -125,12 +127,14 @@ impl TestServer {
         issuer: DevIssuer,
     ) -> Self {
         let (address, lifecycle) = (assembled.address, assembled.lifecycle.clone());
+        let metrics = assembled.metrics_address;
         let running =
             tokio::spawn(async move { assembled.run().await.expect("the server ends when asked") });
         Self {
             clock,
             dir,
             config,
+            metrics,
             address: format!("http://{address}"),
             issuer: Arc::new(issuer),
             lifecycle,
