@@ -7,6 +7,7 @@ mod check;
 pub mod client;
 pub mod compose;
 mod config;
+mod connectors;
 mod consent;
 mod decision;
 mod demo;
@@ -30,6 +31,7 @@ mod report;
 mod restore;
 mod serve;
 mod subject;
+mod tasks;
 mod token;
 mod tree;
 mod watch;
@@ -76,6 +78,10 @@ enum Command {
     Disclosure(disclosure::Args),
     /// Hold items back from erasure, retention and deletion.
     Holds(holds::Args),
+    /// What processors and internal holders must do, and how far they are.
+    Tasks(tasks::Args),
+    /// The processors that the registry can call itself, and what is missing for it.
+    Connectors(connectors::Args),
     /// Follow what happens.
     Watch(watch::Args),
     /// Who did what, and why a decision was as it was.
@@ -148,6 +154,8 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Subject(args) => subject::run(args).await,
         Command::Disclosure(args) => disclosure::run(args).await,
         Command::Holds(args) => holds::run(args).await,
+        Command::Tasks(args) => tasks::run(args).await,
+        Command::Connectors(args) => connectors::run(args),
         Command::Watch(args) => watch::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Report(args) => report::run(args).await,

@@ -17,7 +17,7 @@ mod settings;
 use std::{ffi::OsString, fmt, net::SocketAddr, path::Path};
 
 pub use auth::{Auth, JwksSource};
-pub use connectors::{Credential, ValueSource};
+pub use connectors::{Connectors, Credential, ValueSource};
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use journal::Journal;
 pub use keys::Keys;
@@ -42,6 +42,8 @@ pub struct Config {
     pub journal: Journal,
     /// Whose tokens are accepted.
     pub auth: Auth,
+    /// Which processors the registry calls itself.
+    pub connectors: Connectors,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -66,6 +68,7 @@ impl Config {
             keys: Keys::development(data_dir, sqlite("keys.db")?),
             journal: Journal::development(data_dir),
             auth: Auth::development(data_dir),
+            connectors: Connectors::default(),
             log: Log::development(),
         })
     }
@@ -83,6 +86,7 @@ impl Config {
             journal: Journal::read(&mut settings.section("journal"), &database),
             database,
             auth: Auth::read(&mut settings.section("auth")),
+            connectors: Connectors::read(&mut settings.section("connectors")),
             log: Log::read(&mut settings.section("log")),
         };
         let problems = settings.into_problems();
@@ -199,6 +203,7 @@ mod tests {
             Journal::read(&mut settings.section("journal"), &database);
             Keys::read(&mut settings.section("keys"));
             Auth::read(&mut settings.section("auth"));
+            Connectors::read(&mut settings.section("connectors"));
             Log::read(&mut settings.section("log"));
         });
         assert!(asked.len() > 20, "{asked:?}");
@@ -216,6 +221,45 @@ mod tests {
         assert_eq!(config.server.tls, Tls::EndsInFront);
         assert_eq!(config.log.level, LogLevel::Info);
         assert!(config.keys.url.is_none());
+    }
+
+    #[test]
+    fn connectors_are_off_unless_they_are_named_and_a_variable_names_them_with_commas() {
+        assert_eq!(read(COMPLETE, &[]).unwrap().connectors, Connectors::default());
+        let text = format!("{COMPLETE}\n[connectors]\nenabled = [\"stripe\", \"paypal\"]");
+        let names = |config: Config| {
+            let enabled = config.connectors.enabled.iter();
+            enabled.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(names(read(&text, &[]).unwrap()), ["stripe", "paypal"]);
+        let variables = [("PDR_CONNECTORS_ENABLED", "aweber, stripe,")];
+        assert_eq!(names(read(&text, &variables).unwrap()), ["aweber", "stripe"]);
+    }
+
+    #[test]
+    fn half_a_choice_of_connectors_is_refused() {
+        for (section, refused) in [
+            (
+                "directory = \"/etc/registry/connectors\"",
+                "connectors.enabled (PDR_CONNECTORS_ENABLED): is required, since `directory` is set: \
+                 nothing there is switched on by itself",
+            ),
+            (
+                "enabled = \"stripe\"",
+                "registry.toml: connectors.enabled: must be a list of texts, such as [\"aweber\"]",
+            ),
+            (
+                "enabled = [\"stripe\", \"stripe\"]",
+                "registry.toml: connectors.enabled: names stripe twice",
+            ),
+            (
+                "enabled = [\"Stripe, Inc.\"]",
+                "registry.toml: connectors.enabled: must name processors as policies do",
+            ),
+        ] {
+            let text = format!("{COMPLETE}\n[connectors]\n{section}");
+            assert_eq!(problems(&text, &[]), [refused], "{section}");
+        }
     }
 
     #[test]

@@ -1,16 +1,23 @@
 //! Loops that call the use cases without anybody asking. Each ends when asked to stop; one that
 //! fails says so in the log and goes on, since the next round may succeed.
 
+pub mod connectors;
 pub mod journal;
 pub mod outbox;
 pub mod sealing;
 pub mod tasks;
 pub mod upkeep;
 
-use crate::{app::Registry, runtime::lifecycle::Lifecycle};
+use std::sync::Arc;
 
-/// Starts all of them.
-pub fn start(lifecycle: &Lifecycle, registry: &Registry) {
+use crate::{app::Registry, connectors::engine::Connector, runtime::lifecycle::Lifecycle};
+
+/// Starts all of them, with one for each connector that is switched on.
+pub fn start(lifecycle: &Lifecycle, registry: &Registry, connectors: Vec<Connector>) {
+    for connector in connectors {
+        let run = connectors::run(registry.clone(), Arc::new(connector), lifecycle.soft());
+        lifecycle.spawn("connector", run);
+    }
     lifecycle.spawn("journal", journal::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("outbox", outbox::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("sealing", sealing::run(registry.clone(), lifecycle.soft()));
