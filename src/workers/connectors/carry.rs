@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::report::Word;
 use crate::{
     app::{
         Call, Error, Registry,
-        task::{OnLease, OpenedTask},
+        task::{Failed, OnLease, OpenedTask},
     },
     connectors::{
         engine::Connector,
@@ -19,7 +19,7 @@ use crate::{
     domain::{
         audit::Action,
         caller::Caller,
-        task::{self, StateName, Task, TaskKind},
+        task::{self, Report, StateName, Task, TaskKind},
     },
 };
 
@@ -37,6 +37,15 @@ pub(super) struct Carrier {
     pub caller: Arc<Caller>,
     pub lease_length: SignedDuration,
     pub stop: CancellationToken,
+}
+
+/// What is written down of a task on lease.
+#[derive(Clone)]
+enum Entry {
+    Progress(Progress),
+    Parked(Timestamp, Progress),
+    Reported(Report),
+    Failed(Failed),
 }
 
 impl Carrier {
@@ -94,68 +103,61 @@ impl Carrier {
 
     /// Keeps how far it came, and the lease.
     async fn keep(&self, lease: OnLease, progress: &Progress) -> Result<(), Error> {
-        let length = self.lease_length;
-        self.write(async || {
-            let call = Call::new(self.caller.clone(), Action::RenewLease);
-            let progress = task::Progress(progress.write());
-            let kept = self.registry.keep_progress(call, lease, length, progress);
-            kept.await.map(drop)
-        })
-        .await
+        self.write(lease, Entry::Progress(progress.clone())).await
     }
 
     /// What was found out is kept before the word is said that ends the lease.
     async fn say(&self, lease: OnLease, word: Word) -> Result<(), Error> {
-        let call = |action| Call::new(self.caller.clone(), action);
-        match word {
-            Word::Parked { until, progress } => {
-                self.write(async || {
-                    let kept = Some(task::Progress(progress.write()));
-                    let call = call(Action::ParkTask);
-                    let parked = self.registry.park_task(call, lease, until, kept);
-                    parked.await.map(drop)
-                })
-                .await
-            }
-            Word::Reported { report, progress } => {
-                if let Some(progress) = progress {
-                    self.keep(lease, &progress).await?;
-                }
-                self.write(async || {
-                    let call = call(Action::CompleteTask);
-                    let report = report.clone();
-                    let completed = self.registry.complete_task(call, lease, report, Vec::new());
-                    completed.await.map(drop)
-                })
-                .await
-            }
-            Word::Failed { failed, progress } => {
-                if let Some(progress) = progress {
-                    self.keep(lease, &progress).await?;
-                }
-                self.write(async || {
-                    let call = call(Action::FailTask);
-                    let failed = self.registry.fail_task(call, lease, failed.clone());
-                    failed.await.map(|written| self.note(&written.value))
-                })
-                .await
-            }
+        let (progress, entry) = match word {
+            Word::Parked { until, progress } => (None, Entry::Parked(until, progress)),
+            Word::Reported { report, progress } => (progress, Entry::Reported(report)),
+            Word::Failed { failed, progress } => (progress, Entry::Failed(failed)),
+        };
+        if let Some(progress) = progress {
+            self.write(lease, Entry::Progress(progress)).await?;
         }
+        self.write(lease, entry).await
     }
 
     /// Writes something down, again and again while the database is away for a moment: a call that was made
     /// must not be forgotten.
-    async fn write(&self, once: impl AsyncFn() -> Result<(), Error>) -> Result<(), Error> {
+    async fn write(&self, lease: OnLease, entry: Entry) -> Result<(), Error> {
         let mut pause = WRITE_PAUSE;
         for _ in 1..WRITES_MAX {
-            match once().await {
+            match self.write_once(lease, entry.clone()).await {
                 Err(Error::StoreUnavailable(_) | Error::Conflict) => {}
                 written => return written,
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        once().await
+        self.write_once(lease, entry).await
+    }
+
+    async fn write_once(&self, lease: OnLease, entry: Entry) -> Result<(), Error> {
+        let call = |action| Call::new(self.caller.clone(), action);
+        let registry = &self.registry;
+        match entry {
+            Entry::Progress(progress) => {
+                let progress = task::Progress(progress.write());
+                let (call, length) = (call(Action::RenewLease), self.lease_length);
+                registry.keep_progress(call, lease, length, progress).await?;
+            }
+            Entry::Parked(until, progress) => {
+                let kept = Some(task::Progress(progress.write()));
+                let call = call(Action::ParkTask);
+                registry.park_task(call, lease, until, kept).await?;
+            }
+            Entry::Reported(report) => {
+                let call = call(Action::CompleteTask);
+                registry.complete_task(call, lease, report, Vec::new()).await?;
+            }
+            Entry::Failed(failed) => {
+                let failed = registry.fail_task(call(Action::FailTask), lease, failed).await?;
+                self.note(&failed.value);
+            }
+        }
+        Ok(())
     }
 
     /// What an operator must hear of at once.
