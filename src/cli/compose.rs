@@ -9,6 +9,7 @@ use crate::{
     app::Registry,
     auth::TokenVerifier,
     config::{Config, DatabaseUrl, Journal, Keys, LogFormat},
+    connectors::{engine::Connector, loading},
     crypto::{
         entropy::SystemEntropy,
         keyring::{KeyFiles, KeyRing},
@@ -113,6 +114,7 @@ pub(super) fn keys_url(config: &Config) -> String {
 /// Puts a server together and binds its port: what cannot work fails here, before anyone calls.
 pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> Result<Assembled> {
     let lifecycle = Lifecycle::new(config.server.stop_deadline);
+    let connectors = open_connectors(config, &clock)?;
     let verifier = TokenVerifier::open(&config.auth, clock.clone()).await;
     let verifier = Arc::new(verifier.context("the issuer's keys")?);
     lifecycle.spawn("jwks", verifier.jwks().keep_fresh(lifecycle.soft()));
@@ -122,7 +124,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     // Before anybody is answered.
     let restored = registry.restore().await;
     restored.map_err(|error| anyhow!("the journal: {}", error.for_operators()))?;
-    workers::start(&lifecycle, &registry);
+    workers::start(&lifecycle, &registry, connectors);
     let metrics_address = serve_metrics(config, &lifecycle, &registry).await?;
     let mut options = ServerOptions::read(&config.server)?;
     options.metrics = registry.metrics().clone();
@@ -157,6 +159,14 @@ async fn serve_metrics(
     let serving = scrape.serve(registry.metrics().clone(), lifecycle.soft());
     lifecycle.spawn("scrape", serving);
     Ok(Some(address))
+}
+
+fn open_connectors(config: &Config, clock: &Arc<dyn Clock>) -> Result<Vec<Connector>> {
+    let loaded = loading::load(&config.connectors)?.into_iter();
+    let opened = loaded.map(|one| one.open(clock.clone(), Arc::new(SystemIds)));
+    opened
+        .collect::<Result<_, _>>()
+        .context("the TLS of the connectors")
 }
 
 impl Assembled {

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     auth::TokenVerifier,
     config::{Config, Tls},
+    connectors::loading,
     crypto::keyring::KeyRing,
     runtime::clock::Clock,
     store::{Store, TimeSource},
@@ -72,6 +73,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
 async fn examine(report: &mut Report, deployment: &Deployment, config: &Config) {
     let clock = compose::system_clock();
     examine_keys(report, config);
+    examine_connectors(report, config);
     files::examine(report, config);
     examine_database(report, config, &*clock).await;
     match TokenVerifier::open(&config.auth, clock.clone()).await {
@@ -104,6 +106,20 @@ fn examine_keys(report: &mut Report, config: &Config) {
             .problems
             .iter()
             .for_each(|problem| report.fail("key files", problem)),
+    }
+}
+
+fn examine_connectors(report: &mut Report, config: &Config) {
+    match loading::load(&config.connectors) {
+        Ok(loaded) if loaded.is_empty() => report.ok("connectors", "none is switched on"),
+        Ok(loaded) => report.ok(
+            "connectors",
+            format!("{} switched on, with all that they need", loaded.len()),
+        ),
+        Err(error) => error
+            .problems
+            .iter()
+            .for_each(|problem| report.fail("connectors", problem.to_string())),
     }
 }
 

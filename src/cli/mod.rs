@@ -7,6 +7,7 @@ mod check;
 pub mod client;
 pub mod compose;
 mod config;
+mod connectors;
 mod consent;
 mod decision;
 mod demo;
@@ -31,6 +32,7 @@ mod request;
 mod restore;
 mod serve;
 mod subject;
+mod tasks;
 mod token;
 mod tree;
 mod watch;
@@ -79,6 +81,10 @@ enum Command {
     Request(request::Args),
     /// Hold items back from erasure, retention and deletion.
     Holds(holds::Args),
+    /// What processors and internal holders must do, and how far they are.
+    Tasks(tasks::Args),
+    /// The processors that the registry can call itself, and what is missing for it.
+    Connectors(connectors::Args),
     /// Follow what happens.
     Watch(watch::Args),
     /// Who did what, and why a decision was as it was.
@@ -152,6 +158,8 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Disclosure(args) => disclosure::run(args).await,
         Command::Request(args) => request::run(args).await,
         Command::Holds(args) => holds::run(args).await,
+        Command::Tasks(args) => tasks::run(args).await,
+        Command::Connectors(args) => connectors::run(args),
         Command::Watch(args) => watch::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Report(args) => report::run(args).await,

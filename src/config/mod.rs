@@ -20,7 +20,7 @@ mod settings;
 use std::{ffi::OsString, fmt, net::SocketAddr, path::Path};
 
 pub use auth::{Auth, JwksSource};
-pub use connectors::{Credential, ValueSource};
+pub use connectors::{Connectors, Credential, ValueSource};
 pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use exports::Exports;
 pub use journal::Journal;
@@ -50,6 +50,8 @@ pub struct Config {
     pub exports: Exports,
     /// Whose tokens are accepted.
     pub auth: Auth,
+    /// Which processors the registry calls itself.
+    pub connectors: Connectors,
     /// By what deadlines of requests are counted.
     pub requests: Requests,
     /// What is logged, and how.
@@ -79,6 +81,7 @@ impl Config {
             journal: Journal::development(data_dir),
             exports: Exports::development(),
             auth: Auth::development(data_dir),
+            connectors: Connectors::default(),
             requests: Requests::default(),
             log: Log::development(),
             metrics: Metrics::default(),
@@ -101,6 +104,7 @@ impl Config {
             exports: Exports::read(&mut settings.section("exports")),
             database,
             auth: Auth::read(&mut settings.section("auth")),
+            connectors: Connectors::read(&mut settings.section("connectors")),
             requests: Requests::read(&mut settings.section("requests")),
             log: Log::read(&mut settings.section("log")),
         };
@@ -222,6 +226,7 @@ mod tests {
             Keys::read(&mut settings.section("keys"));
             Exports::read(&mut settings.section("exports"));
             Auth::read(&mut settings.section("auth"));
+            Connectors::read(&mut settings.section("connectors"));
             Requests::read(&mut settings.section("requests"));
             Log::read(&mut settings.section("log"));
         });
@@ -241,6 +246,45 @@ mod tests {
         assert_eq!(config.log.level, LogLevel::Info);
         assert_eq!(config.exports.lifetime, SignedDuration::from_hours(30 * 24));
         assert!(config.keys.url.is_none());
+    }
+
+    #[test]
+    fn connectors_are_off_unless_they_are_named_and_a_variable_names_them_with_commas() {
+        assert_eq!(read(COMPLETE, &[]).unwrap().connectors, Connectors::default());
+        let text = format!("{COMPLETE}\n[connectors]\nenabled = [\"stripe\", \"paypal\"]");
+        let names = |config: Config| {
+            let enabled = config.connectors.enabled.iter();
+            enabled.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(names(read(&text, &[]).unwrap()), ["stripe", "paypal"]);
+        let variables = [("PDR_CONNECTORS_ENABLED", "aweber, stripe,")];
+        assert_eq!(names(read(&text, &variables).unwrap()), ["aweber", "stripe"]);
+    }
+
+    #[test]
+    fn half_a_choice_of_connectors_is_refused() {
+        for (section, refused) in [
+            (
+                "directory = \"/etc/registry/connectors\"",
+                "connectors.enabled (PDR_CONNECTORS_ENABLED): is required, since `directory` is set: \
+                 nothing there is switched on by itself",
+            ),
+            (
+                "enabled = \"stripe\"",
+                "registry.toml: connectors.enabled: must be a list of texts, such as [\"aweber\"]",
+            ),
+            (
+                "enabled = [\"stripe\", \"stripe\"]",
+                "registry.toml: connectors.enabled: names stripe twice",
+            ),
+            (
+                "enabled = [\"Stripe, Inc.\"]",
+                "registry.toml: connectors.enabled: must name processors as policies do",
+            ),
+        ] {
+            let text = format!("{COMPLETE}\n[connectors]\n{section}");
+            assert_eq!(problems(&text, &[]), [refused], "{section}");
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub enum Verdict {
     Throttled(Duration),
     /// Try again.
     Retry(&'static str),
+    /// The credentials are refused: nobody's task can go on.
+    Refused,
     /// No repeat helps.
     Failed(String),
 }
@@ -85,13 +87,14 @@ impl Condition {
         } else {
             self.status.contains(&answer.status)
         };
-        status && self.tests.iter().all(|test| test.holds(answer))
+        status && self.tests.iter().all(|test| test.holds(answer.json.as_ref()))
     }
 }
 
 impl Test {
-    fn holds(&self, answer: &Answer) -> bool {
-        let at = |pointer: &str| answer.json.as_ref().and_then(|json| json.pointer(pointer));
+    /// Whether it holds of a body, or of a part of one.
+    pub fn holds(&self, json: Option<&Value>) -> bool {
+        let at = |pointer: &str| json.and_then(|json| json.pointer(pointer));
         match self {
             Self::Equals { pointer, values } => {
                 at(pointer).is_some_and(|found| values.contains(found))

@@ -1,22 +1,28 @@
 //! Runs what is declared, one call at a time.
 
 mod course;
+mod look;
+mod reading;
+mod turn;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use reqwest::Url;
-use serde_json::Value as Json;
 use tokio::sync::Semaphore;
 
-use self::course::{begin, evidence, finish, leave, next_round, row, same_origin, until};
+use self::{
+    course::{begin, evidence, finish, leave, until},
+    look::Standing,
+    reading::wait_until,
+    turn::Turn,
+};
 use super::{
-    answer::{Answer, Rule, Test, Verdict, is_success, judge},
+    answer::Answer,
     credentials::Credentials,
-    declaration::model::{Action, Call, Calls, Declaration, NextPage, Program, Service, Step},
+    declaration::model::{Action, Calls, Declaration, Program, Service},
     http::{Http, NoAnswer},
     outcome::{Advance, Outcome, Reason, code},
-    pace::{Breaker, Pacer, back_off, later},
+    pace::{Breaker, Pacer, later},
     round::Round,
     task::{Job, Kind, Progress},
 };
@@ -28,10 +34,10 @@ use crate::{
 
 /// Longest time that a call waits here for its place; else the task is put off.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Longest pause that an answer can ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
-/// Most pages of one round.
-const PAGES_MAX: u32 = 1_000;
+/// How long no call is made after the credentials were refused: trying again and again locks accounts.
+pub const REFUSED_PAUSE: Duration = Duration::from_mins(15);
+/// For so long a task waits for a processor that cannot be reached, or refuses; then a person must look.
+pub const TROUBLE_MAX: Duration = Duration::from_hours(7 * 24);
 /// Longest progress, in bytes of JSON: what is kept with a task.
 pub const PROGRESS_BYTES_MAX: usize = 16 * 1024;
 
@@ -70,16 +76,6 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// One call to be made: where the task stands, and by which declaration.
-struct Turn<'a> {
-    calls: &'a Calls,
-    program: &'a Program,
-    step: &'a Step,
-    call: &'a Call,
-    job: &'a Job,
-    progress: Progress,
-}
-
 impl Connector {
     /// Puts a connector together. Fails when there is no TLS to be had.
     pub fn new(declaration: Declaration, parts: Parts) -> Result<Self, reqwest::Error> {
@@ -112,9 +108,9 @@ impl Connector {
         &self.declaration.processor
     }
 
-    /// The kinds of tasks that it serves.
-    pub fn kinds(&self) -> Vec<Kind> {
-        self.declaration.kinds()
+    /// The kinds of tasks that it takes.
+    pub fn takes(&self) -> Vec<Kind> {
+        self.declaration.takes()
     }
 
     /// How many tasks it can work on at once.
@@ -125,9 +121,23 @@ impl Connector {
         }
     }
 
-    /// Until when the processor is given up; `None`: it may be called.
-    pub fn given_up_until(&self) -> Option<Timestamp> {
-        self.breaker.closed_until(self.clock.now())
+    /// Until when no call is made: the processor is given up, has asked for a pause, or its rate is used
+    /// up. `None`: it may be called.
+    pub fn paused_until(&self) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let wait = self.pacer.wait(now);
+        let paced = (wait > PATIENCE).then(|| later(now, wait));
+        self.breaker.closed_until(now).max(paced)
+    }
+
+    /// The longest that one [`Self::advance`] takes: a call, one more after a token was refused, and the
+    /// tokens of both.
+    pub fn advance_max(&self) -> Duration {
+        let timeout = match &self.declaration.service {
+            Service::Calls(calls) => calls.limits.timeout,
+            Service::Manual(_) => Duration::ZERO,
+        };
+        timeout * 4 + PATIENCE
     }
 
     /// Goes on with a task: makes at most one call (and one for a token), and says how far it came.
@@ -194,43 +204,46 @@ impl Connector {
         finish(program, job, calls, progress, self.clock.now())
     }
 
-    async fn make(&self, turn: Turn<'_>) -> Advance {
+    async fn make(&self, mut turn: Turn<'_>) -> Advance {
         let now = self.clock.now();
-        if let Err(until) = self.breaker.admit(now) {
-            return wait_until(until, turn.progress);
+        let standing = turn.standing(now);
+        if standing == Standing::Unannounced {
+            turn.progress.sent_at = Some(now);
+            return Advance::Step(turn.progress);
+        }
+        if let Some(until) = self.breaker.closed_until(now) {
+            return self.put_off(turn, until);
         }
         match self.pacer.reserve(now, PATIENCE) {
             Ok(wait) if wait.is_zero() => {}
             Ok(wait) => tokio::time::sleep(wait).await,
             Err(wait) => return wait_until(later(now, wait), turn.progress),
         }
+        if let Err(until) = self.breaker.admit(self.clock.now()) {
+            return self.put_off(turn, until);
+        }
         let Ok(_place) = self.places.acquire().await else {
             return wait_until(now, turn.progress);
         };
-        let answer = self.send(&turn).await;
-        self.note(&turn, &answer);
+        let answer = self.send(&turn, standing).await;
+        let is_trouble = turn.is_trouble(standing, &answer);
+        self.note(&turn, &answer, is_trouble);
         match answer {
+            Ok(answer) if standing == Standing::InDoubt => self.look_into(turn, &answer),
             Ok(answer) => self.read(turn, &answer),
             Err(NoAnswer(reason)) => self.unanswered(turn, reason),
         }
     }
 
-    async fn send(&self, turn: &Turn<'_>) -> Result<Answer, NoAnswer> {
+    async fn send(&self, turn: &Turn<'_>, standing: Standing) -> Result<Answer, NoAnswer> {
         let Some(credentials) = &self.credentials else {
             return Err(NoAnswer(code::CALL_REFUSED));
         };
         let bare = Round::bare(&self.settings);
-        let unusable = |_| NoAnswer(code::IDENTIFIER_UNUSABLE);
         let mut is_second = false;
         loop {
             let now = self.clock.now();
-            let round = turn
-                .round(&self.settings)
-                .ok_or(NoAnswer(code::CALL_REFUSED))?;
-            let url = turn.url(&round)?;
-            let request = round
-                .request(turn.calls, turn.call, url)
-                .map_err(unusable)?;
+            let request = turn.request(&self.settings, standing)?;
             let header = credentials.header(&self.http, &bare, now).await?;
             let answer = self.http.send(request, header, now).await?;
             // A token can be taken back before its time: one more is asked for, once.
@@ -243,15 +256,9 @@ impl Connector {
     }
 
     /// Tells the breaker, and the log: the step and the status, nothing of the call.
-    fn note(&self, turn: &Turn<'_>, answer: &Result<Answer, NoAnswer>) {
+    fn note(&self, turn: &Turn<'_>, answer: &Result<Answer, NoAnswer>, is_trouble: bool) {
         let processor = self.declaration.processor.as_str();
-        let (status, trouble) = match answer {
-            Ok(answer) => (answer.status, answer.status >= 500),
-            Err(NoAnswer(reason)) => {
-                let is_ours = [code::CALL_REFUSED, code::IDENTIFIER_UNUSABLE].contains(reason);
-                (0, !is_ours)
-            }
-        };
+        let status = answer.as_ref().map_or(0, |answer| answer.status);
         tracing::debug!(
             processor,
             task_id = %turn.job.task_id,
@@ -259,224 +266,11 @@ impl Connector {
             status,
             "called"
         );
-        if trouble && self.breaker.failed(self.clock.now()) {
+        if is_trouble && self.breaker.failed(self.clock.now()) {
             tracing::warn!(processor, "the processor is given up for a while");
-        } else if !trouble && self.breaker.succeeded() {
+        } else if !is_trouble && self.breaker.succeeded() {
             tracing::info!(processor, "the processor answers again");
         }
-    }
-
-    fn unanswered(&self, turn: Turn<'_>, reason: &'static str) -> Advance {
-        let permanent = [
-            code::CALL_REFUSED,
-            code::IDENTIFIER_UNUSABLE,
-            code::AUTHENTICATION_REFUSED,
-            code::ANSWER_TOO_LARGE,
-        ];
-        if permanent.contains(&reason) {
-            return turn.fail(reason.into(), None);
-        }
-        // Whether the call arrived is not known: the same key says that it is the same.
-        self.retry(turn, reason, None, None)
-    }
-
-    fn read(&self, turn: Turn<'_>, answer: &Answer) -> Advance {
-        let status = answer.status;
-        let is_unreadable = answer.is_html || answer.json.is_none() && turn.reads_json();
-        if is_success(status) && is_unreadable {
-            return self.retry(turn, code::ANSWER_MALFORMED, Some(status), None);
-        }
-        let rules: [&[Rule]; 2] = [&turn.call.answers, &turn.calls.answers];
-        let verdict = judge(answer, &rules).unwrap_or_else(|| by_status(status));
-        match verdict {
-            Verdict::Success => self.collect(turn, answer),
-            Verdict::Gone => turn.done(|progress| progress.gone += 1),
-            Verdict::Partial { kept, ground } => turn.done(|progress| {
-                progress.done += 1;
-                progress.kept = Some((kept, ground));
-            }),
-            Verdict::NotFound => turn.fail(code::LOOKUP_FAILED.into(), Some(status)),
-            Verdict::Failed(code) => turn.fail(code.into(), Some(status)),
-            Verdict::Pending => self.ask_again(turn),
-            Verdict::Throttled(pause) => {
-                let pause = answer.retry_after.unwrap_or(pause).min(RETRY_AFTER_MAX);
-                wait_until(later(self.clock.now(), pause), turn.progress)
-            }
-            Verdict::Retry(reason) => self.retry(turn, reason, Some(status), answer.retry_after),
-        }
-    }
-
-    fn ask_again(&self, mut turn: Turn<'_>) -> Advance {
-        let Some(poll) = turn.call.poll else {
-            return turn.fail(code::STILL_PENDING.into(), None);
-        };
-        turn.progress.polls += 1;
-        if turn.progress.polls > poll.at_most {
-            turn.progress.polls = 0;
-            return turn.fail(code::STILL_PENDING.into(), None);
-        }
-        wait_until(later(self.clock.now(), poll.every), turn.progress)
-    }
-
-    fn collect(&self, mut turn: Turn<'_>, answer: &Answer) -> Advance {
-        let json = answer.json.as_ref().unwrap_or(&Json::Null);
-        let status = Some(answer.status);
-        let Some(rows) = turn.rows(&self.settings, json) else {
-            return self.retry(turn, code::ANSWER_MALFORMED, status, None);
-        };
-        let Ok(page) = turn.next_page(&self.settings, json) else {
-            return self.retry(turn, code::ANSWER_MALFORMED, status, None);
-        };
-        for (list, row) in rows {
-            let list = turn.progress.lists.entry(list).or_default();
-            if !list.contains(&row) {
-                list.push(row);
-            }
-        }
-        let is_too_much = turn.progress.write().to_string().len() > PROGRESS_BYTES_MAX
-            || turn.progress.pages >= PAGES_MAX;
-        if is_too_much {
-            return turn.fail(code::TOO_MUCH_FOUND.into(), None);
-        }
-        if let Some(page) = page {
-            turn.progress.page = Some(page);
-            turn.progress.pages += 1;
-            return Advance::Step(turn.progress);
-        }
-        let is_effect = turn.call.is_effect;
-        turn.done(|progress| progress.done += u32::from(is_effect))
-    }
-
-    fn retry(
-        &self,
-        mut turn: Turn<'_>,
-        reason: &'static str,
-        status: Option<u16>,
-        asked: Option<Duration>,
-    ) -> Advance {
-        let reason = turn.reason(reason.into(), status);
-        if status.is_some() {
-            // An answer is remembered under its key, a failure as well: the next call needs another.
-            turn.progress.tries += 1;
-        }
-        let pause = back_off(&turn.calls.limits, turn.job.attempts, self.chance());
-        let asked = asked.unwrap_or(Duration::ZERO).min(RETRY_AFTER_MAX);
-        Advance::Outcome(Outcome::Retry {
-            after: pause.max(asked),
-            reason,
-            progress: turn.progress,
-        })
-    }
-
-    /// From 0 to 1.
-    fn chance(&self) -> f64 {
-        f64::from(self.ids.uuid_v4().as_bytes()[0]) / f64::from(u8::MAX)
-    }
-}
-
-impl Turn<'_> {
-    fn round<'b>(&'b self, settings: &'b BTreeMap<String, String>) -> Option<Round<'b>> {
-        Round::of(self.call, self.program, settings, self.job, &self.progress)
-    }
-
-    fn url(&self, round: &Round<'_>) -> Result<Url, NoAnswer> {
-        let url = self.call.url.fill(round);
-        let url = url.map_err(|_| NoAnswer(code::IDENTIFIER_UNUSABLE))?;
-        match &self.progress.page {
-            None => Ok(url),
-            Some(page) => same_origin(page, &url).ok_or(NoAnswer(code::CALL_REFUSED)),
-        }
-    }
-
-    fn reads_json(&self) -> bool {
-        let tests = self.call.answers.iter().flat_map(|rule| &rule.when.tests);
-        let reads = |test: &Test| {
-            matches!(
-                test,
-                Test::Equals { .. } | Test::Empty(_) | Test::Present(_)
-            )
-        };
-        !self.call.collect.is_empty()
-            || self.call.next_page.is_some()
-            || tests.into_iter().any(reads)
-    }
-
-    /// The rows that an answer gives, each with its list; `None`: it lacks what they are made of.
-    fn rows(
-        &self,
-        settings: &BTreeMap<String, String>,
-        json: &Json,
-    ) -> Option<Vec<(String, Vec<String>)>> {
-        let round = self.round(settings)?;
-        let mut rows = Vec::new();
-        for collect in &self.call.collect {
-            match &collect.each {
-                None => rows.push((collect.into.clone(), row(collect, json, &round)?)),
-                Some(pointer) => {
-                    for element in json.pointer(pointer)?.as_array()? {
-                        rows.push((collect.into.clone(), row(collect, element, &round)?));
-                    }
-                }
-            }
-        }
-        Some(rows)
-    }
-
-    /// The URL of the next page, if there is one; it stays at the host of the call.
-    fn next_page(
-        &self,
-        settings: &BTreeMap<String, String>,
-        json: &Json,
-    ) -> Result<Option<String>, ()> {
-        let (pointer, parameter) = match &self.call.next_page {
-            None => return Ok(None),
-            Some(NextPage::Url(pointer)) => (pointer, None),
-            Some(NextPage::Token { pointer, parameter }) => (pointer, Some(parameter)),
-        };
-        let found = match json.pointer(pointer) {
-            None | Some(Json::Null) => return Ok(None),
-            Some(found) => found.as_str().ok_or(())?,
-        };
-        if found.is_empty() {
-            return Ok(None);
-        }
-        let round = self.round(settings).ok_or(())?;
-        let mut url = self.call.url.fill(&round).map_err(|_| ())?;
-        let Some(parameter) = parameter else {
-            return same_origin(found, &url)
-                .map(|url| Some(url.into()))
-                .ok_or(());
-        };
-        url.query_pairs_mut().append_pair(parameter, found);
-        Ok(Some(url.into()))
-    }
-
-    fn done(mut self, note: impl FnOnce(&mut Progress)) -> Advance {
-        note(&mut self.progress);
-        next_round(&mut self.progress);
-        Advance::Step(self.progress)
-    }
-
-    fn reason(&self, code: std::borrow::Cow<'static, str>, status: Option<u16>) -> Reason {
-        Reason {
-            code,
-            step: self.step.name.clone(),
-            status,
-        }
-    }
-
-    fn fail(self, code: std::borrow::Cow<'static, str>, status: Option<u16>) -> Advance {
-        let reason = self.reason(code, status);
-        let mut progress = self.progress;
-        progress.tries += 1;
-        if let Some(step) = &self.call.resume_at {
-            step.clone_into(&mut progress.step);
-            progress.resumed = true;
-            progress.round = 0;
-            progress.polls = 0;
-            progress.page = None;
-        }
-        Advance::Outcome(Outcome::Failed { reason, progress })
     }
 }
 
@@ -487,18 +281,4 @@ fn failed(code: &'static str, progress: Progress) -> Advance {
         status: None,
     };
     Advance::Outcome(Outcome::Failed { reason, progress })
-}
-
-fn wait_until(until: Timestamp, progress: Progress) -> Advance {
-    Advance::Outcome(Outcome::Wait { until, progress })
-}
-
-/// What an answer means that fits no rule.
-fn by_status(status: u16) -> Verdict {
-    match status {
-        429 => Verdict::Throttled(Duration::from_mins(1)),
-        408 | 425 | 500..=599 => Verdict::Retry(code::PROCESSOR_UNAVAILABLE),
-        401 | 403 => Verdict::Failed(code::AUTHENTICATION_REFUSED.to_owned()),
-        _ => Verdict::Failed(code::ANSWER_UNEXPECTED.to_owned()),
-    }
 }

@@ -10,6 +10,7 @@ mod credentials;
 pub mod declaration;
 pub mod engine;
 mod http;
+pub mod loading;
 pub mod outcome;
 mod pace;
 mod round;

@@ -67,6 +67,16 @@ pub enum Outcome {
         /// To be kept.
         progress: Progress,
     },
+    /// The processor refuses the credentials, or none were to be had. It is nobody's task that failed:
+    /// all of them wait, and a person must be told.
+    Refused {
+        /// When one call may try again.
+        until: Timestamp,
+        /// Why.
+        reason: Reason,
+        /// To be kept.
+        progress: Progress,
+    },
     /// A failure that a person must look at.
     Failed {
         /// Why.
@@ -134,6 +144,8 @@ pub mod code {
     pub const LOOKUP_FAILED: &str = "LOOKUP_FAILED";
     /// The answer fits no condition of the declaration.
     pub const ANSWER_UNEXPECTED: &str = "ANSWER_UNEXPECTED";
+    /// The processor could not be reached, or refused, for longer than a task waits.
+    pub const TROUBLE_TOO_LONG: &str = "TROUBLE_TOO_LONG";
     /// It was asked as often as declared and is still not done.
     pub const STILL_PENDING: &str = "STILL_PENDING";
 }

@@ -14,21 +14,44 @@ pub(super) struct Pacer {
     rates: Vec<Rate>,
     // When the bucket of each rate is full again.
     full_at: Mutex<Vec<Timestamp>>,
+    // No call before: the processor asked for a pause.
+    held_until: Mutex<Timestamp>,
 }
 
 impl Pacer {
     pub(super) fn new(rates: Vec<Rate>) -> Self {
         let full_at = Mutex::new(vec![Timestamp::MIN; rates.len()]);
-        Self { rates, full_at }
+        Self {
+            rates,
+            full_at,
+            held_until: Mutex::new(Timestamp::MIN),
+        }
+    }
+
+    /// Makes no call before an instant: the processor has asked for a pause, and not of one task only.
+    pub(super) fn hold(&self, until: Timestamp) {
+        let mut held = self.held_until.lock().expect("no reservation panics");
+        *held = until.max(*held);
+    }
+
+    /// How long it is until a call may be made. It takes nothing.
+    pub(super) fn wait(&self, now: Timestamp) -> Duration {
+        let full_at = self.full_at.lock().expect("no reservation panics");
+        self.wait_of(&full_at, now)
+    }
+
+    fn wait_of(&self, full_at: &[Timestamp], now: Timestamp) -> Duration {
+        let waits = self.rates.iter().zip(full_at.iter());
+        let waits = waits.map(|(rate, full_at)| wait(*rate, *full_at, now));
+        let held = *self.held_until.lock().expect("no reservation panics");
+        waits.fold(until(now, held), Duration::max)
     }
 
     /// Takes a place for one call at `now`, unless it would come more than `patience` later; says how
     /// long it is until the call may be made.
     pub(super) fn reserve(&self, now: Timestamp, patience: Duration) -> Result<Duration, Duration> {
         let mut full_at = self.full_at.lock().expect("no reservation panics");
-        let waits = self.rates.iter().zip(full_at.iter());
-        let waits = waits.map(|(rate, full_at)| wait(*rate, *full_at, now));
-        let wait = waits.max().unwrap_or(Duration::ZERO);
+        let wait = self.wait_of(&full_at, now);
         if wait > patience {
             return Err(wait);
         }
@@ -90,6 +113,16 @@ impl Breaker {
             }
             None => Ok(()),
         }
+    }
+
+    /// Gives the processor up at once and for so long: no repeat helps before. Says whether it is given
+    /// up just now.
+    pub(super) fn trip(&self, now: Timestamp, pause: Duration) -> bool {
+        let mut state = self.state.lock().expect("no state panics");
+        let was_open = state.open_until.is_some();
+        state.failures = self.failures_max;
+        state.open_until = Some(later(now, pause));
+        !was_open
     }
 
     /// The processor answered. Says whether it had been given up before.
@@ -189,6 +222,26 @@ mod tests {
             assert_eq!(pacer.reserve(noon(), patience), Err(Duration::from_mins(1)));
         }
         assert_eq!(pacer.reserve(after(60), patience), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_pause_that_was_asked_for_holds_back_every_call() {
+        let pacer = Pacer::new(vec![]);
+        pacer.hold(after(60));
+        pacer.hold(after(30));
+        let patience = Duration::from_secs(2);
+        assert_eq!(pacer.reserve(noon(), patience), Err(Duration::from_mins(1)));
+        assert_eq!(pacer.wait(after(59)), Duration::from_secs(1));
+        assert_eq!(pacer.reserve(after(60), patience), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_processor_that_refuses_the_credentials_is_given_up_at_once() {
+        let breaker = breaker();
+        assert!(breaker.trip(noon(), Duration::from_mins(15)));
+        assert_eq!(breaker.admit(after(60)), Err(after(900)));
+        assert_eq!(breaker.admit(after(900)), Ok(()), "one may try");
+        assert!(!breaker.trip(after(900), Duration::from_mins(15)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::{
-    Url,
+    Method, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::Value as Json;
@@ -143,6 +143,28 @@ impl<'a> Round<'a> {
             headers,
             body,
         })
+    }
+
+    /// A call that only looks.
+    pub(super) fn look(&self, calls: &Calls, url: Url) -> Result<Request, FillError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &calls.headers {
+            headers.insert(name.clone(), self.header(name, value)?);
+        }
+        Ok(Request {
+            method: Method::GET,
+            url,
+            headers,
+            body: None,
+        })
+    }
+
+    /// What a name stands for: of a batch, in each of its rows.
+    pub(super) fn values_of(&self, name: &Name) -> Vec<String> {
+        let rows = self.batch.iter().chain(&self.variables);
+        let named = rows.filter(|(variable, _)| *variable == name.root);
+        let values = named.filter_map(|(_, bound)| bound.value(name.field.as_deref()));
+        values.map(str::to_owned).collect()
     }
 
     fn header(&self, _: &HeaderName, value: &Template) -> Result<HeaderValue, FillError> {

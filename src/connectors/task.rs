@@ -109,6 +109,14 @@ pub struct Progress {
     pub(super) polls: u32,
     /// Counts the answers that a repeat must not be given again: part of the idempotency key.
     pub(super) tries: u32,
+    /// When this round's call was announced: it may have been made since, whatever became of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sent_at: Option<jiff::Timestamp>,
+    /// Whether it did something is not known, and its key does not say any more: look first.
+    pub(super) in_doubt: bool,
+    /// Since when every call found trouble.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trouble_since: Option<jiff::Timestamp>,
     /// What earlier steps collected, by list: rows of the list's fields, in their order.
     pub(super) lists: std::collections::BTreeMap<String, Vec<Vec<String>>>,
     /// Until when a step waits.

@@ -49,7 +49,7 @@ enum Filter {
 }
 
 /// Gives values their names.
-pub trait Values {
+pub trait Values: Sync {
     /// The value that a place asks for.
     fn value(&self, name: &Name) -> Option<&str>;
 }

@@ -1,5 +1,5 @@
-//! Who calls, and what that caller may do and speak for. A caller is made from a verified token
-//! and nowhere else; an absent claim permits nothing.
+//! Who calls, and what that caller may do and speak for. A caller is made from a verified token, or is
+//! one of the registry's own connectors; an absent claim permits nothing.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
@@ -30,6 +30,19 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The registry's own connector to a processor: it works on that processor's tasks and does nothing
+    /// else. `service` is the name under which it stands in the log.
+    pub fn of_connector(service: Source, processor: Processor) -> Self {
+        Self {
+            service,
+            scopes: BTreeSet::from([Scope::Tasks]),
+            sources: Bound::Nothing,
+            purposes: Bound::Nothing,
+            processors: Bound::Named(BTreeSet::from([Some(processor)])),
+            expires_at: None,
+        }
+    }
+
     /// Whether it may make calls of this scope.
     pub fn has(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
@@ -191,6 +204,16 @@ mod tests {
         assert!(!caller.may_use_purpose(&"order_processing".parse().unwrap()));
         assert!(!caller.may_name_processor(None));
         assert!(!caller.may_name_processor(Some(&"stripe".parse().unwrap())));
+    }
+
+    #[test]
+    fn a_connector_works_on_the_tasks_of_its_processor_and_does_nothing_else() {
+        let connector = Caller::of_connector("registry".parse().unwrap(), "stripe".parse().unwrap());
+        assert_eq!(connector.scopes, BTreeSet::from([Scope::Tasks]));
+        assert!(connector.may_name_processor(Some(&"stripe".parse().unwrap())));
+        assert!(!connector.may_name_processor(Some(&"aweber".parse().unwrap())));
+        assert!(!connector.may_name_processor(None));
+        assert!(!connector.may_speak_for_source(&"checkout".parse().unwrap()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Loops that call the use cases without anybody asking. Each ends when asked to stop; one that
 //! fails says so in the log and goes on, since the next round may succeed.
 
+pub mod connectors;
 pub mod exports;
 pub mod journal;
 pub mod metrics;
@@ -10,10 +11,16 @@ pub mod sealing;
 pub mod tasks;
 pub mod upkeep;
 
-use crate::{app::Registry, runtime::lifecycle::Lifecycle};
+use std::sync::Arc;
 
-/// Starts all of them.
-pub fn start(lifecycle: &Lifecycle, registry: &Registry) {
+use crate::{app::Registry, connectors::engine::Connector, runtime::lifecycle::Lifecycle};
+
+/// Starts all of them, with one for each connector that is switched on.
+pub fn start(lifecycle: &Lifecycle, registry: &Registry, connectors: Vec<Connector>) {
+    for connector in connectors {
+        let run = connectors::run(registry.clone(), Arc::new(connector), lifecycle.soft());
+        lifecycle.spawn("connector", run);
+    }
     lifecycle.spawn("exports", exports::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("journal", journal::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("outbox", outbox::run(registry.clone(), lifecycle.soft()));

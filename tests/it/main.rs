@@ -3,10 +3,12 @@
 mod harness;
 #[path = "../postgres/mod.rs"]
 mod postgres;
+mod vendors;
 
 mod audit;
 mod audit_log;
 mod collection;
+mod connector;
 mod consent;
 mod crash;
 mod disclosure;

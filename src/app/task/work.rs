@@ -117,6 +117,23 @@ impl Registry {
         until.ok_or(Error::LeaseLost)
     }
 
+    /// Prolongs a lease and keeps what the next one needs, so that whoever goes on when this worker dies
+    /// repeats nothing. Returns until when the lease is good.
+    pub async fn keep_progress(
+        &self,
+        call: Call,
+        lease: OnLease,
+        length: SignedDuration,
+        progress: Progress,
+    ) -> Result<Timestamp, Error> {
+        let step: Step =
+            Arc::new(move |task: Task, now| task.renewed(lease.lease_id, length, now));
+        let kept = Kept::Progress(Some(progress));
+        let task = self.step(call, lease.task_id, step, kept).await?;
+        let until = task.value.lease().map(|lease| lease.until);
+        until.ok_or(Error::LeaseLost)
+    }
+
     /// Says what was done. A repeat within a day is answered as the first time.
     pub async fn complete_task(
         &self,

@@ -1,12 +1,12 @@
 //! Whether what a declaration names is there.
 
-use crate::connectors::{answer::Verdict, template::Name};
+use crate::connectors::{answer::Verdict, task::Kind, template::Name};
 
 use super::{
     limits::STEPS_MAX,
     model::{
-        Action, Authentication, Body, Call, Calls, Declaration, FieldSource, JsonTemplate, OAuth2,
-        Program, Range, Service, Step,
+        Action, Authentication, Body, Call, Calls, Declaration, FieldSource, FinishHow,
+        JsonTemplate, OAuth2, Program, Range, Service, Step,
     },
     problem::Problem,
 };
@@ -22,6 +22,17 @@ pub(super) fn check(declaration: &Declaration) -> Vec<Problem> {
         for (kind, program) in &calls.tasks {
             let path = format!("tasks.{kind}");
             check_program(program, calls, &path, &mut problems);
+            let is_hidden = matches!(program.finish.how, FinishHow::Suppressed { .. });
+            if is_hidden && *kind != Kind::Erase {
+                let what = "must not be `suppressed`: only an erasure has a first stage";
+                problems.push(Problem::new(format!("{path}.finish.outcome"), what));
+            }
+        }
+    }
+    for kind in declaration.kinds() {
+        if declaration.leaves.contains(&kind) {
+            let what = format!("must not name `{kind}`, which is declared here");
+            problems.push(Problem::new("leaves", what));
         }
     }
     problems
@@ -123,6 +134,7 @@ fn check_step(
             check_collect(call, program, path, problems);
             check_call_names(call, program, calls, path, problems);
             check_answers(call, path, problems);
+            check_look(call, program, calls, path, problems);
             let known = |name: &String| before.iter().any(|step| step.name == *name);
             if call
                 .resume_at
@@ -302,5 +314,41 @@ fn check_answers(call: &Call, path: &str, problems: &mut Vec<Problem>) {
     if call.next_page.is_some() && call.is_effect {
         let what = "`next_page` is for calls that change nothing";
         problems.push(Problem::new(path, what));
+    }
+}
+
+fn check_look(
+    call: &Call,
+    program: &Program,
+    calls: &Calls,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(look) = &call.look else { return };
+    let path = format!("{path}.look");
+    let each: Vec<Name> = call
+        .for_each
+        .iter()
+        .flat_map(|(variable, range)| names_of(variable, range, program))
+        .collect();
+    let outside: &[Name] = if call.batch.is_some() { &[] } else { &each };
+    let url = format!("{path}.url");
+    check_names(look.url.names(), outside, calls, &url, problems);
+    if let Some(name) = look.mentions.iter().find(|name| !each.contains(name)) {
+        let what = format!("asks for `{name}`, which is no field of the step's rows");
+        problems.push(Problem::new(format!("{path}.mentions"), what));
+    }
+    let is_success = |verdict: &Verdict| *verdict == Verdict::Success;
+    if !look.answers.iter().any(|rule| is_success(&rule.then)) {
+        let what = "`success` is missing: say which answers can be looked into";
+        problems.push(Problem::new(&path, what));
+    }
+    if look.mentions.is_none() && look.done.is_empty() {
+        let what = "must say by `mentions` or `done` what was made already";
+        problems.push(Problem::new(&path, what));
+    }
+    if !call.is_effect {
+        let what = "`look` is for calls that change something";
+        problems.push(Problem::new(&path, what));
     }
 }

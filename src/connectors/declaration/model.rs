@@ -7,9 +7,9 @@ use reqwest::{Method, header::HeaderName};
 use crate::{
     config::ValueSource,
     connectors::{
-        answer::Rule,
+        answer::{Rule, Test},
         task::Kind,
-        template::{Template, UrlTemplate},
+        template::{Name, Template, UrlTemplate},
     },
     domain::name::{IdentifierType, Processor},
 };
@@ -21,6 +21,8 @@ pub struct Declaration {
     pub processor: Processor,
     /// Its name for people.
     pub title: String,
+    /// The kinds of tasks that another program leases.
+    pub leaves: BTreeSet<Kind>,
     /// How tasks reach it.
     pub service: Service,
 }
@@ -208,8 +210,31 @@ pub struct Call {
     pub next_page: Option<NextPage>,
     /// How often to ask again while the answer is `pending`.
     pub poll: Option<Poll>,
+    /// How to find out whether it was made already, when its key says it no more.
+    pub look: Option<Look>,
     /// The step to go on with when this one failed for good and the task is taken up again.
     pub resume_at: Option<String>,
+}
+
+/// Finds out whether a call was made already: one of which nobody knows whether it arrived must not be
+/// repeated once the processor has forgotten its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// How long the processor remembers a key; it is asked only after that, or after an answer that
+    /// says neither.
+    pub key_lasts: Duration,
+    /// Where to look, with GET.
+    pub url: UrlTemplate,
+    /// What the answers mean: a success was looked into.
+    pub answers: Vec<Rule>,
+    /// A pointer to an array whose elements are looked at; without it the answer is.
+    pub each: Option<String>,
+    /// What was made has one of these values in it: a field of the round's rows.
+    pub mentions: Option<Name>,
+    /// What was made is like this.
+    pub done: Vec<Test>,
+    /// Where the next page is.
+    pub next_page: Option<NextPage>,
 }
 
 /// What a variable runs through.
@@ -288,6 +313,17 @@ pub enum NextPage {
         /// The parameter.
         parameter: String,
     },
+    /// The last element's own name goes into a parameter of the URL, while a flag says that there is more.
+    Last {
+        /// A pointer to the array.
+        each: String,
+        /// A pointer into its last element.
+        field: String,
+        /// The parameter.
+        parameter: String,
+        /// A pointer to the flag.
+        more: String,
+    },
 }
 
 /// How often to ask again.
@@ -334,5 +370,44 @@ impl Declaration {
             Service::Manual(manual) => manual.kinds.iter().copied().collect(),
             Service::Calls(calls) => calls.tasks.keys().copied().collect(),
         }
+    }
+
+    /// The kinds of tasks that it takes: what it does not serve fails at once, so that a person hears of
+    /// it, unless another program is said to lease it.
+    pub fn takes(&self) -> Vec<Kind> {
+        let kinds = Kind::ALL.into_iter();
+        let taken = kinds.filter(|kind| *kind != Kind::ProvideCopy && !self.leaves.contains(kind));
+        taken.collect()
+    }
+
+    /// Every URL that it names.
+    pub fn urls(&self) -> Vec<&UrlTemplate> {
+        let Service::Calls(calls) = &self.service else {
+            return Vec::new();
+        };
+        let mut urls = Vec::new();
+        if let Authentication::OAuth2(oauth) = &calls.authentication {
+            urls.push(&oauth.token_url);
+        }
+        for step in calls.tasks.values().flat_map(|program| &program.steps) {
+            if let Action::Call(call) = &step.action {
+                urls.push(&call.url);
+                urls.extend(call.look.as_ref().map(|look| &look.url));
+            }
+        }
+        urls
+    }
+
+    /// Where its settings and its secrets are, each with its path in the file.
+    pub fn values(&self) -> Vec<(String, &ValueSource)> {
+        let Service::Calls(calls) = &self.service else {
+            return Vec::new();
+        };
+        let settings = calls.settings.iter().map(|value| ("settings", value));
+        let secrets = calls.secrets.iter().map(|value| ("secrets", value));
+        settings
+            .chain(secrets)
+            .map(|(section, (name, source))| (format!("{section}.{name}"), source))
+            .collect()
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn declaration(fields: &Fields<'_>) -> Option<Declaration> {
     // For people who read the file; nothing rests on it.
     fields.optional("source", |place| place.one_or_more(Place::text));
     fields.optional("checked", Place::text);
+    let leaves = fields.or_default("leaves", |place| place.list(Place::parsed));
     let service = if fields.has("manual") {
         fields
             .required("manual", |place| place.fields(manual))
@@ -40,6 +41,7 @@ pub(super) fn declaration(fields: &Fields<'_>) -> Option<Declaration> {
     Some(Declaration {
         processor: processor?,
         title: title?,
+        leaves: leaves.into_iter().collect(),
         service: service?,
     })
 }

@@ -29,6 +29,7 @@ pub(super) fn rules(fields: &Fields<'_>) -> Vec<Rule> {
     add(under(fields, "failed", |fields| {
         fields.required("code", reason_code).map(Verdict::Failed)
     }));
+    add(under(fields, "refused", |_| Some(Verdict::Refused)));
     add(under(fields, "not_found", |_| Some(Verdict::NotFound)));
     add(under(fields, "throttled", |fields| {
         let pause = fields.optional("pause", |place| place.duration(PAUSE[0], PAUSE[1]));
@@ -69,6 +70,14 @@ fn under(
 
 fn condition(fields: &Fields<'_>) -> Condition {
     let status = fields.or_default("status", |place| place.one_or_more(status));
+    Condition {
+        status,
+        tests: tests(fields),
+    }
+}
+
+/// What is looked at in a body.
+pub(super) fn tests(fields: &Fields<'_>) -> Vec<Test> {
     let equals = fields.or_default("equals", |place| {
         place.entries(|key, place| {
             let values = place.one_or_more(scalar)?;
@@ -82,12 +91,9 @@ fn condition(fields: &Fields<'_>) -> Condition {
     let present = fields.or_default("present", |place| place.one_or_more(pointer));
     let tests = equals.into_iter().map(|(_, test)| test);
     let tests = tests.chain(empty.into_iter().map(Test::Empty));
-    Condition {
-        status,
-        tests: tests
-            .chain(present.into_iter().map(Test::Present))
-            .collect(),
-    }
+    tests
+        .chain(present.into_iter().map(Test::Present))
+        .collect()
 }
 
 fn status(place: &Place<'_>) -> Option<u16> {

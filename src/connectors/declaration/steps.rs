@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::{
     limits::{BATCH_MAX, POLLS_MAX, SECOND, TEXT_BYTES_MAX},
     model::{
-        Action, Body, Call, Collect, FieldSource, Finish, FinishHow, FormField, JsonTemplate,
+        Action, Body, Call, Collect, FieldSource, Finish, FinishHow, FormField, JsonTemplate, Look,
         NextPage, Poll, Range, Step, Wait,
     },
     node::Value,
@@ -16,7 +16,7 @@ use super::{
     read::{any_duration, name, template, url},
     rules,
 };
-use crate::connectors::template::is_name;
+use crate::connectors::template::{Name, is_name};
 
 /// Reads one step.
 pub(super) fn step(fields: &Fields<'_>) -> Option<Step> {
@@ -85,6 +85,7 @@ fn call(fields: &Fields<'_>) -> Option<Call> {
     });
     let next_page = fields.optional("next_page", |place| place.fields(next_page));
     let poll = fields.optional("poll", |place| place.fields(poll));
+    let look = fields.optional("look", |place| place.fields(look));
     let resume_at = fields.optional("resume_at", name);
     let method = method?;
     Some(Call {
@@ -99,7 +100,38 @@ fn call(fields: &Fields<'_>) -> Option<Call> {
         collect,
         next_page,
         poll,
+        look,
         resume_at,
+    })
+}
+
+fn look(fields: &Fields<'_>) -> Option<Look> {
+    let key_lasts = fields.required("key_lasts", any_duration);
+    let url = fields.required("url", url);
+    let answers = rules::rules(fields);
+    let each = fields.optional("each", rules::pointer);
+    let mentions = fields.optional("mentions", mentions);
+    let done = fields.or_default("done", |place| {
+        place.fields(|fields| Some(rules::tests(fields)))
+    });
+    let next_page = fields.optional("next_page", |place| place.fields(next_page));
+    Some(Look {
+        key_lasts: key_lasts?,
+        url: url?,
+        answers,
+        each,
+        mentions,
+        done,
+        next_page,
+    })
+}
+
+/// `variable.field`.
+fn mentions(place: &Place<'_>) -> Option<Name> {
+    let (root, field) = list_field(place)?;
+    Some(Name {
+        root,
+        field: Some(field),
     })
 }
 
@@ -191,13 +223,30 @@ fn next_page(fields: &Fields<'_>) -> Option<NextPage> {
     let url = fields.optional("url", rules::pointer);
     let token = fields.optional("token", rules::pointer);
     let parameter = fields.optional("parameter", |place| place.words(64));
-    match (url, token, parameter) {
-        (Some(url), None, None) => Some(NextPage::Url(url)),
-        (None, Some(pointer), Some(parameter)) => Some(NextPage::Token { pointer, parameter }),
+    let last = fields.optional("last", |place| place.fields(last));
+    match (url, token, last, parameter) {
+        (Some(url), None, None, None) => Some(NextPage::Url(url)),
+        (None, Some(pointer), None, Some(parameter)) => {
+            Some(NextPage::Token { pointer, parameter })
+        }
+        (None, None, Some([each, field, more]), Some(parameter)) => Some(NextPage::Last {
+            each,
+            field,
+            parameter,
+            more,
+        }),
         _ => fields
             .place
-            .refuse("must have `url`, or `token` and `parameter`"),
+            .refuse("must have `url`, or `parameter` with `token` or `last`"),
     }
+}
+
+/// Which element is the last, and whether there are more.
+fn last(fields: &Fields<'_>) -> Option<[String; 3]> {
+    let each = fields.required("each", rules::pointer);
+    let field = fields.required("field", rules::pointer);
+    let more = fields.required("more", rules::pointer);
+    Some([each?, field?, more?])
 }
 
 fn poll(fields: &Fields<'_>) -> Option<Poll> {

@@ -57,6 +57,9 @@ pub(super) fn next_round(progress: &mut Progress) {
     progress.page = None;
     progress.pages = 0;
     progress.polls = 0;
+    progress.sent_at = None;
+    progress.in_doubt = false;
+    progress.trouble_since = None;
 }
 
 /// Goes on to the next step; after the last one the step has a name that none has.

@@ -90,17 +90,38 @@ impl TestServer {
         Self::start(self.dir.clone(), Some(url), self.clock.clone()).await
     }
 
+    /// A server whose configuration the test completes, on PostgreSQL or else on an SQLite file.
+    pub async fn configured(
+        dir: Arc<TempDir>,
+        is_postgres: bool,
+        clock: Arc<TestClock>,
+        complete: impl FnOnce(&mut Config),
+    ) -> Self {
+        let url = match is_postgres {
+            true => Some(crate::postgres::create_database().await),
+            false => None,
+        };
+        let mut config = Self::configuration(&dir, url, &clock);
+        complete(&mut config);
+        Self::begin(config, dir, clock).await
+    }
+
     async fn start(dir: Arc<TempDir>, postgres: Option<String>, clock: Arc<TestClock>) -> Self {
+        let config = Self::configuration(&dir, postgres, &clock);
+        Self::begin(config, dir, clock).await
+    }
+
+    fn configuration(dir: &TempDir, postgres: Option<String>, clock: &TestClock) -> Config {
         let listen = "127.0.0.1:0".parse().expect("an address");
         let mut config =
-            development::prepare(dir.path(), listen, &*clock).expect("a development configuration");
+            development::prepare(dir.path(), listen, clock).expect("a development configuration");
         if let Some(url) = postgres {
             config.database.url = DatabaseUrl::of_postgres(&url).expect("a URL");
             config.keys.url = None;
             // Its table stands beside the registry's; only what restores a database needs another.
             config.journal = Journal::Database(config.database.url.clone());
         }
-        Self::begin(config, dir, clock).await
+        config
     }
 
     /// A server with this configuration, whose files lie in `dir`.
@@ -140,6 +161,12 @@ impl TestServer {
             lifecycle,
             running: Some(running),
         }
+    }
+
+    /// Drops what it does where it stands, as a process that is killed does. Clients of it have to be gone.
+    pub async fn kill(self) {
+        self.lifecycle.hard().cancel();
+        self.end().await;
     }
 
     /// Stops it and waits until it has let go of its databases and of its journal. Clients of it have
@@ -201,11 +228,13 @@ impl Drop for TestServer {
     }
 }
 
-fn new_dir() -> Arc<TempDir> {
+/// An empty directory for a server's files.
+pub fn new_dir() -> Arc<TempDir> {
     Arc::new(TempDir::new().expect("a temporary directory"))
 }
 
-fn clock() -> Arc<TestClock> {
+/// A clock that stands at the start.
+pub fn clock() -> Arc<TestClock> {
     Arc::new(TestClock::at(START.parse().expect("an instant")))
 }
 
