@@ -22,6 +22,7 @@ pub mod record;
 pub mod registry;
 mod resolve;
 pub mod restore;
+pub mod retention;
 #[cfg(test)]
 pub(crate) mod scene;
 pub mod subject;

@@ -117,7 +117,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     // Before anybody is answered.
     let restored = registry.restore().await;
     restored.map_err(|error| anyhow!("the journal: {}", error.for_operators()))?;
-    workers::start(&lifecycle, &registry);
+    workers::start(&lifecycle, &registry, config);
     let options = ServerOptions::read(&config.server)?;
     let address = config.server.listen;
     let incoming = listen(address).with_context(|| format!("listening on {address}"))?;
@@ -158,7 +158,7 @@ fn routes(registry: &Registry, message_bytes_max: usize) -> Routes {
             routes.add_service(service);
         )*};
     }
-    add! { audit collection consent disclosure event hold policy purpose record subject task }
+    add! { audit collection consent disclosure event hold policy purpose record retention subject task }
     routes.routes()
 }
 

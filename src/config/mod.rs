@@ -11,6 +11,7 @@ pub mod journal;
 pub mod keys;
 mod load;
 pub mod log;
+pub mod retention;
 pub mod server;
 mod settings;
 
@@ -22,6 +23,7 @@ pub use database::{Database, DatabaseKind, DatabaseUrl};
 pub use journal::Journal;
 pub use keys::Keys;
 pub use log::{Log, LogFormat, LogLevel};
+pub use retention::Retention;
 pub use server::{Server, Tls};
 
 use settings::Settings;
@@ -40,6 +42,8 @@ pub struct Config {
     pub keys: Keys,
     /// Where is kept what was taken away.
     pub journal: Journal,
+    /// How often is looked for what goes because its time has run out.
+    pub retention: Retention,
     /// Whose tokens are accepted.
     pub auth: Auth,
     /// What is logged, and how.
@@ -65,6 +69,7 @@ impl Config {
             database: Database::development(sqlite("registry.db")?),
             keys: Keys::development(data_dir, sqlite("keys.db")?),
             journal: Journal::development(data_dir),
+            retention: Retention::development(),
             auth: Auth::development(data_dir),
             log: Log::development(),
         })
@@ -82,6 +87,7 @@ impl Config {
             keys: Keys::read(&mut settings.section("keys")),
             journal: Journal::read(&mut settings.section("journal"), &database),
             database,
+            retention: Retention::read(&mut settings.section("retention")),
             auth: Auth::read(&mut settings.section("auth")),
             log: Log::read(&mut settings.section("log")),
         };
@@ -198,6 +204,7 @@ mod tests {
             let database = Database::read(&mut settings.section("database"));
             Journal::read(&mut settings.section("journal"), &database);
             Keys::read(&mut settings.section("keys"));
+            Retention::read(&mut settings.section("retention"));
             Auth::read(&mut settings.section("auth"));
             Log::read(&mut settings.section("log"));
         });
@@ -215,6 +222,7 @@ mod tests {
         assert_eq!(config.server.stop_deadline, Duration::from_secs(30));
         assert_eq!(config.server.tls, Tls::EndsInFront);
         assert_eq!(config.log.level, LogLevel::Info);
+        assert_eq!(config.retention.sweep_interval, Duration::from_hours(1));
         assert!(config.keys.url.is_none());
     }
 

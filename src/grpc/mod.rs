@@ -17,6 +17,7 @@ pub mod policy;
 pub mod purpose;
 pub mod record;
 pub mod render;
+pub mod retention;
 pub mod scopes;
 pub mod server;
 pub mod status;

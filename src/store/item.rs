@@ -5,6 +5,7 @@ mod content;
 mod history;
 mod holders;
 mod moving;
+mod suspects;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -3,16 +3,20 @@
 
 pub mod journal;
 pub mod outbox;
+pub mod retention;
 pub mod sealing;
 pub mod tasks;
 pub mod upkeep;
 
-use crate::{app::Registry, runtime::lifecycle::Lifecycle};
+use crate::{app::Registry, config::Config, runtime::lifecycle::Lifecycle};
 
 /// Starts all of them.
-pub fn start(lifecycle: &Lifecycle, registry: &Registry) {
+pub fn start(lifecycle: &Lifecycle, registry: &Registry, config: &Config) {
     lifecycle.spawn("journal", journal::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("outbox", outbox::run(registry.clone(), lifecycle.soft()));
+    let interval = config.retention.sweep_interval;
+    let sweeps = retention::run(registry.clone(), interval, lifecycle.soft());
+    lifecycle.spawn("retention", sweeps);
     lifecycle.spawn("sealing", sealing::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("tasks", tasks::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("upkeep", upkeep::run(registry.clone(), lifecycle.soft()));
