@@ -110,9 +110,9 @@ pub enum Error {
     /// The state does not permit the step; the text says why.
     #[error("{0}")]
     IllegalTransition(&'static str),
-    /// Items that a legal hold keeps. The fields and the holds are named.
-    #[error("{} items are kept by a legal hold", .0.len())]
-    Held(Violations),
+    /// Items that a legal hold or a law keeps. The fields, and the holds or rules, are named.
+    #[error("{} items are kept by a legal hold or by law", .0.len())]
+    Kept(Violations),
     /// Identifiers of a person who was erased. The fields are named, not the values.
     #[error("{} identifiers belong to a person who was erased", .0.len())]
     IdentifierSuppressed(Violations),

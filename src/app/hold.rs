@@ -122,16 +122,16 @@ impl Registry {
     }
 }
 
-/// Refuses a deletion of items that a hold keeps. `field` says in which field an item is named.
-pub(super) async fn refuse_held(
+/// Notes which of the items a hold keeps. `field` says in which field an item is named.
+pub(super) async fn note_held(
     session: &Session,
     subject: SubjectId,
     items: &[ItemState],
     field: impl Fn(&ItemState) -> String,
+    violations: &mut Violations,
 ) -> Result<(), Error> {
     let holds = session.list_holds(&[subject]).await?;
     let holds = holds.get(&subject).map_or(&[][..], Vec::as_slice);
-    let mut violations = Violations::default();
     for item in items {
         if let Some(hold) = holds_on(holds, item).next() {
             violations.add(
@@ -143,11 +143,7 @@ pub(super) async fn refuse_held(
             );
         }
     }
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Held(violations))
-    }
+    Ok(())
 }
 
 async fn place_hold(

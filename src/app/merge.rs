@@ -106,6 +106,7 @@ async fn move_the_rest(
     tx.move_objections(from, into).await?;
     tx.move_restrictions(from, into).await?;
     tx.move_holds(from, into, gone).await?;
+    tx.move_processor_purges(from, into, gone).await?;
     tx.move_withdrawal_tokens(from, into).await?;
     tx.move_tasks(from, into).await?;
     tx.move_requests(from, into).await?;

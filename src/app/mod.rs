@@ -24,6 +24,7 @@ pub mod registry;
 pub mod request;
 mod resolve;
 pub mod restore;
+pub mod retention;
 #[cfg(test)]
 pub(crate) mod scene;
 pub mod subject;

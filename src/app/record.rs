@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     decision::{Answer, Evidence, permit},
+    effect::Effect,
     error::{Error, Missing},
-    hold::refuse_held,
+    hold::note_held,
     registry::{AHEAD_MAX, Call, Change, Registry, Written, in_force},
     resolve::{resolve, resolve_locked},
     task::{Inform, inform_recipients},
@@ -17,16 +18,18 @@ use crate::{
     domain::{
         audit::{Action, AuditDetail},
         caller::Caller,
-        decision::{Effect, Query},
+        decision::{self, Query},
         event::{Event, EventKind},
         id::{ItemId, SubjectId},
         item::{Content, Item, ItemState},
         journal::JournalKind,
         name::{DataCategory, Processor, Purpose},
-        policy::history::PolicyHistory,
+        policy::{compile::CompiledPolicy, history::PolicyHistory},
+        retention::purge::{Obligation, obligations},
         revision::Revision,
         subject_ref::SubjectRef,
         task::{TaskCause, TaskKind},
+        violation::Violations,
     },
     store::{Session, Tx},
 };
@@ -184,8 +187,9 @@ impl Registry {
         delete: &Delete,
     ) -> Result<Vec<ItemId>, Error> {
         let view = self.view(caller, Action::DeleteRecords, None).await?;
-        let found = resolve(&view.snapshot, view.in_force()?, &delete.subject, "subject").await?;
-        let doomed = doomed_items(&view.snapshot, caller, found.subject_id, delete).await?;
+        let (session, policy) = (&view.snapshot, view.in_force()?);
+        let found = resolve(session, policy, &delete.subject, "subject").await?;
+        let doomed = doomed_items(session, policy, caller, found.subject_id, delete).await?;
         Ok(doomed.iter().map(|state| state.item_id).collect())
     }
 }
@@ -206,7 +210,7 @@ fn wanted(evidence: &Evidence<'_>, id: SubjectId, fetch: Fetch) -> Query {
     let judged = evidence.judge(vec![id], query.clone(), false);
     let answers = judged.answer.decision.per_category.into_iter();
     let lawful: Vec<_> = answers
-        .filter(|category| category.effect == Effect::Allow)
+        .filter(|category| category.effect == decision::Effect::Allow)
         .map(|category| category.data_category)
         .collect();
     if !lawful.is_empty() {
@@ -282,28 +286,51 @@ async fn delete_items(
     delete: &Delete,
 ) -> Result<Change<Vec<ItemId>>, Error> {
     let subject = lock(tx, policies, &delete.subject).await?;
-    let doomed = doomed_items(tx, caller, subject, delete).await?;
+    let policy = in_force(policies, tx.now())?;
+    let doomed = doomed_items(tx, policy, caller, subject, delete).await?;
     let ids: Vec<_> = doomed.iter().map(|state| state.item_id).collect();
-    let mut audit = audit(subject, &doomed);
     if doomed.is_empty() {
-        return Ok(Change::new(ids, audit));
+        return Ok(Change::new(ids, audit(subject, &doomed)));
     }
-    let event = changed(tx, EventKind::ItemsDeleted, subject, &doomed).await?;
+    let effect = destroy_items(tx, policies, subject, doomed, TaskCause::Deletion).await?;
+    let mut change = Change::of_many(ids, effect.audit);
+    change.events = effect.events;
+    change.journal = effect.journal;
+    Ok(change)
+}
+
+/// Destroys items and tells everybody who has them. The subject is held.
+pub(super) async fn destroy_items(
+    tx: &mut Tx,
+    policies: &PolicyHistory,
+    subject: SubjectId,
+    doomed: Vec<ItemState>,
+    cause: TaskCause,
+) -> Result<Effect, Error> {
+    let ids: Vec<_> = doomed.iter().map(|state| state.item_id).collect();
+    let audit = audit(subject, &doomed);
+    let mut events = vec![changed(tx, EventKind::ItemsDeleted, subject, &doomed).await?];
     let deleted = JournalKind::deleted(&doomed, tx.now());
-    let inform = Inform::new(subject, TaskKind::Erase, TaskCause::Deletion, doomed);
+    let inform = Inform::new(subject, TaskKind::Erase, cause, doomed);
     let informed = inform_recipients(tx, policies, inform).await?;
     tx.delete_items(subject, &ids).await?;
-    audit.task_ids = informed.task_ids;
-    let mut change = Change::new(ids, audit)
-        .event(event)
-        .journal(subject, deleted);
-    change.events.extend(informed.events);
-    Ok(change)
+    events.extend(informed.events);
+    Ok(Effect {
+        events,
+        audit: vec![AuditDetail {
+            task_ids: informed.task_ids.clone(),
+            ..audit
+        }],
+        journal: vec![(subject, deleted)],
+        task_ids: informed.task_ids,
+        ..Effect::default()
+    })
 }
 
 /// The live items that a deletion names: all of the ids, and whatever there is of the categories.
 async fn doomed_items(
     session: &Session,
+    policy: &CompiledPolicy,
     caller: &Caller,
     subject: SubjectId,
     delete: &Delete,
@@ -330,8 +357,50 @@ async fn doomed_items(
             if by_id { "item_ids" } else { "data_categories" },
         )?;
     }
-    refuse_held(session, subject, &doomed, |state| field_of(delete, state)).await?;
+    refuse_kept(session, policy, subject, delete, &doomed).await?;
     Ok(doomed)
+}
+
+/// Refuses a deletion of what must be kept (Art. 17(3)), item by item: by a legal hold or by law.
+async fn refuse_kept(
+    session: &Session,
+    policy: &CompiledPolicy,
+    subject: SubjectId,
+    delete: &Delete,
+    doomed: &[ItemState],
+) -> Result<(), Error> {
+    if doomed.is_empty() {
+        return Ok(());
+    }
+    let mut kept = Violations::default();
+    let field = |state: &ItemState| field_of(delete, state);
+    note_held(session, subject, doomed, field, &mut kept).await?;
+    let mut known = session.load_states(&[subject], &[]).await?;
+    if let Some(known) = known.remove(&subject) {
+        let now = session.now();
+        for item in doomed {
+            let obligations = obligations(policy, &known.state, item);
+            for obligation in obligations.iter().filter(|it| it.stands(now)) {
+                kept.add(field(item), required(obligation));
+            }
+        }
+    }
+    if kept.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Kept(kept))
+    }
+}
+
+fn required(obligation: &Obligation) -> String {
+    let until = match obligation.until {
+        Some(until) => format!("until {until}"),
+        None => "with no end in sight yet".to_owned(),
+    };
+    format!(
+        "must be kept {until}, by {}: {} (GDPR Art. 17(3)(b))",
+        obligation.rule, obligation.ground
+    )
 }
 
 /// The field of a deletion that names the item, with its place.
@@ -411,7 +480,7 @@ pub(super) fn audit(subject: SubjectId, items: &[ItemState]) -> AuditDetail {
     }
 }
 
-fn data_categories(items: &[ItemState]) -> Vec<DataCategory> {
+pub(super) fn data_categories(items: &[ItemState]) -> Vec<DataCategory> {
     let mut data: Vec<_> = items.iter().map(|it| it.data_category.clone()).collect();
     data.sort_unstable();
     data.dedup();

@@ -124,7 +124,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     // Before anybody is answered.
     let restored = registry.restore().await;
     restored.map_err(|error| anyhow!("the journal: {}", error.for_operators()))?;
-    workers::start(&lifecycle, &registry, connectors);
+    workers::start(&lifecycle, &registry, config, connectors);
     let metrics_address = serve_metrics(config, &lifecycle, &registry).await?;
     let mut options = ServerOptions::read(&config.server)?;
     options.metrics = registry.metrics().clone();
@@ -196,7 +196,8 @@ fn routes(registry: &Registry, message_bytes_max: usize) -> Routes {
         )*};
     }
     add! {
-        audit collection consent disclosure event hold policy purpose record request subject task
+        audit collection consent disclosure event hold policy purpose record request retention
+        subject task
     }
     routes.routes()
 }

@@ -1,5 +1,7 @@
 //! `pdr report`: what the data protection officer reads.
 
+mod purge;
+
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -24,7 +26,9 @@ Examples:
   The record of processing activities as Markdown, ready to be filed:
     pdr report ropa > record.md
   Of an older version, for machines:
-    pdr report ropa 2018-05-24 --output json")]
+    pdr report ropa 2018-05-24 --output json
+  What goes next year because its time has run out?
+    pdr report purge --as-of 2027-01-01T00:00:00Z")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -40,19 +44,26 @@ enum Command {
         #[arg(default_value = "", hide_default_value = true)]
         policy_version: String,
     },
+    /// What goes because its time has run out (GDPR Art. 5(1)(e)). Nothing is deleted by asking.
+    Purge(purge::Purge),
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
-    let Command::Ropa { policy_version } = args.command;
-    let mut client = PolicyServiceClient::new(args.connection.connect().await?);
-    let request = GetProcessingRecordRequest {
-        version: policy_version,
-    };
+    match args.command {
+        Command::Ropa { policy_version } => ropa(policy_version, args.connection).await,
+        Command::Purge(purge) => purge::run(purge, args.connection).await,
+    }
+}
+
+async fn ropa(version: String, connection: Connection) -> Result<ExitCode> {
+    let mut client = PolicyServiceClient::new(connection.connect().await?);
+    let request = GetProcessingRecordRequest { version };
     let answer = client.get_processing_record(request).await;
     let answer = answer.map_err(|status| refusal(&status))?.into_inner();
     let record = answer.record.context("an answer has a record")?;
-    let output = args.connection.output;
-    output.show("ProcessingRecord", &record, render)?;
+    connection
+        .output
+        .show("ProcessingRecord", &record, render)?;
     Ok(ExitCode::SUCCESS)
 }
 

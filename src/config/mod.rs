@@ -14,6 +14,7 @@ mod load;
 pub mod log;
 pub mod metrics;
 pub mod requests;
+pub mod retention;
 pub mod server;
 mod settings;
 
@@ -28,6 +29,7 @@ pub use keys::Keys;
 pub use log::{Log, LogFormat, LogLevel};
 pub use metrics::Metrics;
 pub use requests::Requests;
+pub use retention::Retention;
 pub use server::{Server, Tls};
 
 use settings::Settings;
@@ -48,6 +50,8 @@ pub struct Config {
     pub journal: Journal,
     /// Packages for people.
     pub exports: Exports,
+    /// How often is looked for what goes because its time has run out.
+    pub retention: Retention,
     /// Whose tokens are accepted.
     pub auth: Auth,
     /// Which processors the registry calls itself.
@@ -80,6 +84,7 @@ impl Config {
             keys: Keys::development(data_dir, sqlite("keys.db")?),
             journal: Journal::development(data_dir),
             exports: Exports::development(),
+            retention: Retention::development(),
             auth: Auth::development(data_dir),
             connectors: Connectors::default(),
             requests: Requests::default(),
@@ -103,6 +108,7 @@ impl Config {
             journal: Journal::read(&mut settings.section("journal"), &database),
             exports: Exports::read(&mut settings.section("exports")),
             database,
+            retention: Retention::read(&mut settings.section("retention")),
             auth: Auth::read(&mut settings.section("auth")),
             connectors: Connectors::read(&mut settings.section("connectors")),
             requests: Requests::read(&mut settings.section("requests")),
@@ -225,6 +231,7 @@ mod tests {
             Journal::read(&mut settings.section("journal"), &database);
             Keys::read(&mut settings.section("keys"));
             Exports::read(&mut settings.section("exports"));
+            Retention::read(&mut settings.section("retention"));
             Auth::read(&mut settings.section("auth"));
             Connectors::read(&mut settings.section("connectors"));
             Requests::read(&mut settings.section("requests"));
@@ -245,6 +252,7 @@ mod tests {
         assert_eq!(config.server.tls, Tls::EndsInFront);
         assert_eq!(config.log.level, LogLevel::Info);
         assert_eq!(config.exports.lifetime, SignedDuration::from_hours(30 * 24));
+        assert_eq!(config.retention.sweep_interval, Duration::from_hours(1));
         assert!(config.keys.url.is_none());
     }
 

@@ -1,8 +1,11 @@
 //! Retention: until when an item may be used, whether or not a sweep has run.
 
 pub mod purge;
+mod suspects;
 
 use jiff::Timestamp;
+
+pub use suspects::{Suspect, suspects};
 
 use super::{
     calendar,
@@ -10,42 +13,71 @@ use super::{
     name::Processor,
     policy::{
         compile::CompiledPolicy,
-        model::{Retention, RetentionTrigger},
+        model::{Retention, RetentionKind, RetentionTrigger},
     },
     subject::{Membership, SubjectState},
 };
 
-/// When the shortest maximum that covers the item runs out; `None`: no maximum, or none that runs
-/// yet. A rule with a processor counts only when `processor` is that one.
-///
-/// `withdrawn_at` is the withdrawal of the consent that the use rests on; `None` when it rests on
-/// none, or the consent stands.
+/// The use of an item that is asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage<'a> {
+    /// By whom; `None`: the controller itself. A rule with a processor counts for that one only.
+    pub processor: Option<&'a Processor>,
+    /// The withdrawal of the consent that the use rests on; `None` when it rests on none, or the
+    /// consent stands.
+    pub withdrawn_at: Option<Timestamp>,
+    /// Whether the law requires the use (Art. 6(1)(c)). What the law also requires to be kept can then
+    /// be used for as long, past every maximum: of the purposes that held the item this one is left.
+    pub is_required_by_law: bool,
+}
+
+/// When the time of a use of the item runs out: the shortest maximum; `None`: no maximum, or none that
+/// runs yet.
 pub fn ends_at(
     policy: &CompiledPolicy,
     subject: &SubjectState,
     item: &ItemState,
-    processor: Option<&Processor>,
-    withdrawn_at: Option<Timestamp>,
+    usage: Usage<'_>,
 ) -> Option<Timestamp> {
-    first_end(policy, subject, item, processor, withdrawn_at).map(|(end, _)| end)
+    let owners = [None].into_iter().chain(usage.processor.map(Some));
+    let ends = owners.filter_map(|owner| {
+        let (end, _) = first_end(policy, subject, item, owner, usage.withdrawn_at)?;
+        if !usage.is_required_by_law {
+            return Some(end);
+        }
+        let obligations = purge::obligations_of(policy, subject, item, owner);
+        let mut required = obligations.into_iter().map(|it| it.until);
+        required.try_fold(end, |end, until| Some(end.max(until?)))
+    });
+    ends.min()
 }
 
-/// As [`ends_at`], with the place of the rule in the policy.
+/// When the shortest maximum of `owner` that covers the item runs out, with the rule's place in the
+/// policy. `None` is the registry itself; a processor has the rules that name it.
 fn first_end(
     policy: &CompiledPolicy,
     subject: &SubjectState,
     item: &ItemState,
-    processor: Option<&Processor>,
+    owner: Option<&Processor>,
     withdrawn_at: Option<Timestamp>,
 ) -> Option<(Timestamp, usize)> {
-    policy
-        .retention_maxima(&item.subject_category, &item.data_category, processor)
-        .filter_map(|rule| {
-            let end = trigger_end(policy, subject, item, rule, withdrawn_at)?;
-            let mut rules = policy.policy().retention.iter();
-            Some((end, rules.position(|one| std::ptr::eq(one, rule))?))
+    let rules = policy.policy().retention.iter().enumerate();
+    rules
+        .filter(|(_, rule)| rule.kind == RetentionKind::Maximum && covers(rule, item, owner))
+        .filter_map(|(place, rule)| {
+            Some((
+                trigger_end(policy, subject, item, rule, withdrawn_at)?,
+                place,
+            ))
         })
         .min()
+}
+
+/// Whether a rule is one of `owner`'s own and about this item.
+fn covers(rule: &Retention, item: &ItemState, owner: Option<&Processor>) -> bool {
+    rule.processor.as_ref() == owner
+        && (rule.data.is_empty() || rule.data.contains(&item.data_category))
+        && (rule.subjects.is_empty() || rule.subjects.contains(&item.subject_category))
 }
 
 /// When the rule's period runs out; `None`: it does not run yet, or never ends.

@@ -18,6 +18,7 @@ pub mod purpose;
 pub mod record;
 pub mod render;
 pub mod request;
+pub mod retention;
 pub mod scopes;
 pub mod server;
 pub mod status;

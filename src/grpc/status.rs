@@ -145,7 +145,7 @@ impl From<Error> for Failure {
             | Error::PolicyInvalid(violations)
             | Error::CollectionUndeclared(violations)
             | Error::IdentifierSuppressed(violations)
-            | Error::Held(violations)
+            | Error::Kept(violations)
             | Error::PolicyFindingsNotAccepted(violations) => failure.with_violations(violations),
             Error::ScopeMissing(scope) => failure.with("scope", scope),
             Error::ClaimMissing { claim, field } => {
@@ -226,7 +226,7 @@ fn reason(error: &Error) -> ErrorReason {
         Error::NotLawful(_) => ErrorReason::NotLawful,
         Error::SubjectAmbiguous(_) => ErrorReason::SubjectAmbiguous,
         Error::PolicyFindingsNotAccepted(_) => ErrorReason::PolicyFindingsNotAccepted,
-        Error::IllegalTransition(_) | Error::Held(_) => ErrorReason::IllegalTransition,
+        Error::IllegalTransition(_) | Error::Kept(_) => ErrorReason::IllegalTransition,
         Error::IdentifierSuppressed(_) => ErrorReason::IdentifierSuppressed,
         Error::NotSealedYet => ErrorReason::NotSealedYet,
         Error::LeaseLost => ErrorReason::LeaseLost,

@@ -17,7 +17,8 @@ use super::{
 use crate::domain::{
     disclosure::{Disclosure, ExternalReference},
     id::{DecisionId, DisclosureId, ItemId, SubjectId},
-    name::{DataCategory, Processor},
+    name::{DataCategory, Processor, Purpose},
+    task::Disclosed,
 };
 
 mod row {
@@ -229,6 +230,52 @@ impl Session {
             }
         }
         Ok(disclosures)
+    }
+
+    /// Which items of these subjects went to which of `processors`, and what for. A subject of whom none
+    /// did is left out.
+    pub async fn list_disclosed(
+        &self,
+        subjects: &[SubjectId],
+        processors: &[Processor],
+    ) -> Result<HashMap<SubjectId, Vec<Disclosed>>, StoreError> {
+        let mut listed = HashMap::<_, Vec<_>>::new();
+        if processors.is_empty() {
+            return Ok(listed);
+        }
+        for subjects in subjects.chunks(KEYS_MAX) {
+            let subjects = || subjects.iter().map(|id| id.0);
+            let names = processors.iter().map(AsRef::<str>::as_ref);
+            let to_them = row::Entity::find()
+                .filter(row::Column::SubjectId.is_in(subjects()))
+                .filter(row::Column::Processor.is_in(names));
+            let ids = to_them.clone().select_only();
+            let ids = ids.column(row::Column::DisclosureId).into_query();
+            let items = item_row::Entity::find()
+                .filter(item_row::Column::SubjectId.is_in(subjects()))
+                .filter(item_row::Column::DisclosureId.in_subquery(ids))
+                .all(self.connection()?)
+                .await?;
+            let mut items_of = HashMap::<_, Vec<_>>::new();
+            for item in items {
+                let of = items_of.entry((item.subject_id, item.disclosure_id));
+                of.or_default().push(ItemId(item.item_id));
+            }
+            for row in to_them.all(self.connection()?).await? {
+                let id = row.disclosure_id;
+                let processor: Processor = name("disclosures", "processor", id, &row.processor)?;
+                let purpose: Purpose = name("disclosures", "purpose", id, &row.purpose)?;
+                let items = items_of.remove(&(row.subject_id, id)).unwrap_or_default();
+                let disclosed = items.into_iter().map(|item_id| Disclosed {
+                    processor: processor.clone(),
+                    purpose: purpose.clone(),
+                    item_id,
+                });
+                let of_subject = listed.entry(SubjectId(row.subject_id)).or_default();
+                of_subject.extend(disclosed);
+            }
+        }
+        Ok(listed)
     }
 
     async fn disclosed_items(

@@ -7,6 +7,7 @@ mod holders;
 mod moving;
 mod paging;
 mod retaining;
+mod suspects;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -36,12 +36,14 @@ pub mod metrics;
 pub mod notice;
 pub mod objection;
 pub mod policy;
+pub mod processor_purge;
 pub mod request;
 pub mod restore;
 pub mod restriction;
 pub mod state;
 pub mod subject;
 pub mod suppression;
+pub mod sweep;
 pub mod task;
 pub mod withdrawal_token;
 

@@ -93,6 +93,26 @@ impl Session {
         Ok(ids.into_iter().map(SubjectId).collect())
     }
 
+    /// Subjects after `after`, ascending, `limit` at most; those that were merged away are left out.
+    pub async fn page_subjects(
+        &self,
+        after: Option<SubjectId>,
+        limit: u64,
+    ) -> Result<Vec<SubjectId>, StoreError> {
+        let after = after.map_or(uuid::Uuid::nil(), |id| id.0);
+        let ids: Vec<uuid::Uuid> = row::Entity::find()
+            .select_only()
+            .column(row::Column::SubjectId)
+            .filter(row::Column::SubjectId.gt(after))
+            .filter(row::Column::MergedInto.is_null())
+            .order_by_asc(row::Column::SubjectId)
+            .limit(limit)
+            .into_tuple()
+            .all(self.connection()?)
+            .await?;
+        Ok(ids.into_iter().map(SubjectId).collect())
+    }
+
     /// The ids that were merged into `id`.
     pub async fn list_merged(&self, id: SubjectId) -> Result<Vec<SubjectId>, StoreError> {
         let ids: Vec<uuid::Uuid> = row::Entity::find()

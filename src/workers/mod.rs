@@ -7,16 +7,24 @@ pub mod journal;
 pub mod metrics;
 pub mod outbox;
 pub mod requests;
+pub mod retention;
 pub mod sealing;
 pub mod tasks;
 pub mod upkeep;
 
 use std::sync::Arc;
 
-use crate::{app::Registry, connectors::engine::Connector, runtime::lifecycle::Lifecycle};
+use crate::{
+    app::Registry, config::Config, connectors::engine::Connector, runtime::lifecycle::Lifecycle,
+};
 
 /// Starts all of them, with one for each connector that is switched on.
-pub fn start(lifecycle: &Lifecycle, registry: &Registry, connectors: Vec<Connector>) {
+pub fn start(
+    lifecycle: &Lifecycle,
+    registry: &Registry,
+    config: &Config,
+    connectors: Vec<Connector>,
+) {
     for connector in connectors {
         let run = connectors::run(registry.clone(), Arc::new(connector), lifecycle.soft());
         lifecycle.spawn("connector", run);
@@ -28,6 +36,9 @@ pub fn start(lifecycle: &Lifecycle, registry: &Registry, connectors: Vec<Connect
         "requests",
         requests::run(registry.clone(), lifecycle.soft()),
     );
+    let interval = config.retention.sweep_interval;
+    let sweeps = retention::run(registry.clone(), interval, lifecycle.soft());
+    lifecycle.spawn("retention", sweeps);
     lifecycle.spawn("sealing", sealing::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("tasks", tasks::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("upkeep", upkeep::run(registry.clone(), lifecycle.soft()));

@@ -3,6 +3,8 @@
 
 mod merge;
 mod naive;
+mod naive_purge;
+mod purge;
 mod world;
 
 use std::{cell::RefCell, collections::BTreeMap};

@@ -11,7 +11,7 @@ use registry::domain::{
     decision::{Decision, DecisionReason as Reason, Effect},
     id::ItemId,
     item::ItemState,
-    name::{DataCategory, PolicyVersion, SubjectCategory},
+    name::{DataCategory, PolicyVersion, Processor, SubjectCategory},
     policy::model::{
         Activity, AfterCategoryEnd, LawfulBasis, Policy, RecipientRole, Retention, RetentionKind,
         RetentionTrigger,
@@ -57,15 +57,15 @@ pub fn outline(decision: &Decision) -> Outline {
 }
 
 #[derive(Clone, Copy)]
-struct Candidate<'a> {
-    activity: &'a Activity,
-    category: &'a SubjectCategory,
-    item: Option<&'a ItemState>,
+pub struct Candidate<'a> {
+    pub activity: &'a Activity,
+    pub category: &'a SubjectCategory,
+    pub item: Option<&'a ItemState>,
 }
 
-struct Naive<'a> {
-    world: &'a World,
-    now: Timestamp,
+pub struct Naive<'a> {
+    pub world: &'a World,
+    pub now: Timestamp,
 }
 
 /// Decides, naively.
@@ -110,17 +110,17 @@ fn effect(reason: Reason) -> Effect {
 }
 
 impl<'a> Naive<'a> {
-    fn policy(&self) -> Option<&'a Policy> {
+    pub fn policy(&self) -> Option<&'a Policy> {
         let begun = |policy: &&Policy| policy.effective_from <= self.now;
         let begun = self.world.policies.iter().filter(begun);
         begun.max_by_key(|policy| policy.effective_from)
     }
 
-    fn in_force(&self) -> &'a Policy {
+    pub fn in_force(&self) -> &'a Policy {
         self.policy().expect("asked only once a policy is known")
     }
 
-    fn subject(&self) -> &'a SubjectState {
+    pub fn subject(&self) -> &'a SubjectState {
         let subject = self.world.subject.as_ref();
         subject.expect("asked only once the subject is known")
     }
@@ -272,7 +272,7 @@ impl<'a> Naive<'a> {
         ]
     }
 
-    fn after(&self, from: Timestamp, period: &Span) -> Timestamp {
+    pub fn after(&self, from: Timestamp, period: &Span) -> Timestamp {
         let name = &self.in_force().controller.time_zone;
         let zone = TimeZone::get(name).expect("a zone that the policy was compiled with");
         let wall = zone.to_datetime(from).checked_add(*period);
@@ -295,7 +295,7 @@ impl<'a> Naive<'a> {
         candidate.activity.lawful_basis.is_some() && self.subject().memberships.iter().any(in_it)
     }
 
-    fn is_shared(&self, candidate: &Candidate, data: &DataCategory) -> bool {
+    pub fn is_shared(&self, candidate: &Candidate, data: &DataCategory) -> bool {
         let query = &self.world.query;
         query.processor.as_ref().is_none_or(|processor| {
             self.in_force().sharing.iter().any(|sharing| {
@@ -349,10 +349,51 @@ impl<'a> Naive<'a> {
                     && (rule.processor.is_none() || rule.processor == self.world.query.processor)
             })
             .filter_map(|rule| self.starts(rule, candidate, item).map(|from| (rule, from)))
-            .any(|(rule, from)| self.after(from, &rule.period) <= self.now)
+            .any(|(rule, from)| {
+                self.after(from, &rule.period) <= self.now
+                    && !self.is_required(rule, candidate, item)
+            })
     }
 
-    fn starts(
+    /// Whether the law requires the use, and the item to be kept by whom a maximum is about.
+    fn is_required(&self, maximum: &Retention, candidate: &Candidate, item: &ItemState) -> bool {
+        candidate.activity.lawful_basis == Some(LawfulBasis::LegalObligation)
+            && !self.minima_are_over(item, maximum.processor.as_ref())
+    }
+
+    /// Whether no law requires the item to be kept by `owner` any longer.
+    pub fn minima_are_over(&self, item: &ItemState, owner: Option<&Processor>) -> bool {
+        let withdrawals = self.subject().consents.iter();
+        let last_withdrawal = withdrawals
+            .filter(|fact| fact.choice == ConsentChoice::Withdrawn)
+            .map(|fact| fact.occurred_at)
+            .max();
+        for rule in &self.in_force().retention {
+            let covers = (rule.data.is_empty() || rule.data.contains(&item.data_category))
+                && (rule.subjects.is_empty() || rule.subjects.contains(&item.subject_category));
+            if rule.kind != RetentionKind::LegalMinimum
+                || rule.processor.as_ref() != owner
+                || !covers
+            {
+                continue;
+            }
+            let begins = match rule.after {
+                RetentionTrigger::Collection => Some(item.collected_at),
+                RetentionTrigger::LastActivity => self.last_activity(rule, item),
+                RetentionTrigger::CategoryEnd => self.left_at(rule, item),
+                RetentionTrigger::ConsentWithdrawal => match last_withdrawal {
+                    Some(withdrawal) => Some(withdrawal),
+                    None => continue,
+                },
+            };
+            if begins.is_none_or(|begins| self.after(begins, &rule.period) > self.now) {
+                return false;
+            }
+        }
+        true
+    }
+
+    pub fn starts(
         &self,
         rule: &Retention,
         candidate: &Candidate,
@@ -430,7 +471,7 @@ impl<'a> Naive<'a> {
 
     /// What was said to the recipient asked for, and counts by now. For what does not need a yes,
     /// one that has run out does not count.
-    fn facts(&self, candidate: &Candidate) -> Vec<&'a ConsentFact> {
+    pub fn facts(&self, candidate: &Candidate) -> Vec<&'a ConsentFact> {
         let query = &self.world.query;
         let mut facts: Vec<_> = self.subject().consents.iter().collect();
         facts.retain(|fact| fact.purpose == query.purpose);
@@ -443,19 +484,19 @@ impl<'a> Naive<'a> {
         facts
     }
 
-    fn no(&self, candidate: &Candidate) -> Option<&'a ConsentFact> {
+    pub fn no(&self, candidate: &Candidate) -> Option<&'a ConsentFact> {
         let heeded = needs_yes(candidate)
             || candidate.activity.lawful_basis == Some(LawfulBasis::LegitimateInterests)
             || self.in_force().purposes[&self.world.query.purpose].direct_marketing;
         last_word(&self.facts(candidate)).filter(|fact| heeded && is_no(fact))
     }
 
-    fn yes(&self, candidate: &Candidate) -> Option<&'a ConsentFact> {
+    pub fn yes(&self, candidate: &Candidate) -> Option<&'a ConsentFact> {
         last_word(&self.facts(candidate)).filter(|fact| fact.choice == ConsentChoice::Given)
     }
 
     /// The first withdrawal after the last moment at which no denial stood.
-    fn withdrawn_at(&self, candidate: &Candidate) -> Option<Timestamp> {
+    pub fn withdrawn_at(&self, candidate: &Candidate) -> Option<Timestamp> {
         let mut facts = self.facts(candidate);
         if !needs_yes(candidate) || !last_word(&facts).is_some_and(is_no) {
             return None;
@@ -473,7 +514,7 @@ impl<'a> Naive<'a> {
         first
     }
 
-    fn expired(&self, fact: &ConsentFact) -> bool {
+    pub fn expired(&self, fact: &ConsentFact) -> bool {
         let by_itself = fact.expires_at.is_some_and(|at| at <= self.now);
         let period = &self.in_force().consent.expires_after;
         let by_policy =
@@ -481,7 +522,7 @@ impl<'a> Naive<'a> {
         fact.choice == ConsentChoice::Given && (by_itself || by_policy)
     }
 
-    fn proven(&self, fact: &ConsentFact) -> bool {
+    pub fn proven(&self, fact: &ConsentFact) -> bool {
         let accepted = self.in_force().consent.methods.get(&fact.purpose);
         let affirmative = match fact.method {
             EvidenceMethod::ImpliedByUse | EvidenceMethod::PreTicked => false,
@@ -552,7 +593,7 @@ fn is_collected(candidate: &Candidate) -> bool {
         .is_some_and(|item| item.subject_category == *candidate.category)
 }
 
-fn needs_yes(candidate: &Candidate) -> bool {
+pub fn needs_yes(candidate: &Candidate) -> bool {
     candidate.activity.lawful_basis == Some(LawfulBasis::Consent)
         || candidate.activity.also_requires_consent
 }

@@ -72,7 +72,7 @@ async fn a_held_item_is_not_deleted_and_its_neighbour_is_and_a_release_lets_it_g
         .collect();
     let hold = placed(&test, place(subject, vec![ids[0]], &[])).await;
     let refused = delete(&test, subject, vec![ids[1], ids[0]]).await;
-    let Err(Error::Held(violations)) = refused else {
+    let Err(Error::Kept(violations)) = refused else {
         panic!("{refused:?}");
     };
     let violation = violations.iter().next().expect("one");
@@ -163,7 +163,7 @@ async fn the_holds_of_one_who_is_merged_away_stay_on_the_items_that_went_over() 
         "the item that stands is frozen"
     );
     let refused = delete(&test, into, vec![left[0].item_id]).await;
-    assert!(matches!(refused, Err(Error::Held(_))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Kept(_))), "{refused:?}");
 }
 
 #[tokio::test]

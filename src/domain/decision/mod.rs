@@ -8,6 +8,7 @@ mod consents;
 mod horizon;
 mod reason;
 mod rules;
+mod standing;
 mod trace;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ use self::category::Question;
 pub(in crate::domain) use self::consents::is_affirmative;
 pub use self::{
     reason::{DecisionReason, Effect},
+    standing::{Standing, standing},
     trace::TraceStep,
 };
 use super::{

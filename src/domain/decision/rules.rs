@@ -15,7 +15,7 @@ use crate::domain::{
     item::ItemState,
     name::DataCategory,
     policy::model::{Activity, AfterCategoryEnd, LawfulBasis},
-    retention,
+    retention::{self, Usage},
     subject::{Membership, Restriction},
 };
 
@@ -185,18 +185,18 @@ fn purpose_excluded(candidate: &Candidate, item: &ItemState, _: &mut Horizon) ->
     collected_for_others || (is_erased && !item.is_retained_for(purpose))
 }
 
+/// Each purpose has its own end: the item may stay for another one, and is answered for that one only.
 fn retention_expired(candidate: &Candidate, item: &ItemState, horizon: &mut Horizon) -> bool {
     let withdrawn_at = candidate
         .said()
         .withdrawn_at()
         .filter(|_| candidate.rests_on_consent());
-    let ends_at = retention::ends_at(
-        candidate.policy,
-        candidate.subject,
-        item,
-        candidate.question.query.processor.as_ref(),
+    let usage = Usage {
+        processor: candidate.question.query.processor.as_ref(),
         withdrawn_at,
-    );
+        is_required_by_law: candidate.activity.lawful_basis == Some(LawfulBasis::LegalObligation),
+    };
+    let ends_at = retention::ends_at(candidate.policy, candidate.subject, item, usage);
     horizon.watch(ends_at);
     ends_at.is_some_and(|ends_at| ends_at <= candidate.question.now)
 }

@@ -19,9 +19,12 @@ use uuid::Uuid;
 pub use self::subjects::any_consents;
 
 const CATEGORIES: [&str; 2] = ["visitor", "client"];
-const DATA: [&str; 2] = ["email_address", "navigation"];
-const PURPOSES: [&str; 2] = ["newsletter", "research"];
-const PROCESSORS: [&str; 2] = ["mailer", "analyst"];
+/// The data categories of every generated policy.
+pub const DATA: [&str; 2] = ["email_address", "navigation"];
+/// The purposes of every generated policy.
+pub const PURPOSES: [&str; 2] = ["newsletter", "research"];
+/// The processors of every generated policy.
+pub const PROCESSORS: [&str; 2] = ["mailer", "analyst"];
 const SOURCES: [&str; 2] = ["web", "shop"];
 /// One more than is ever published.
 const VERSIONS: [&str; 4] = ["v0", "v1", "v2", "v3"];
@@ -133,7 +136,7 @@ pub fn any_world() -> impl Strategy<Value = World> {
 }
 
 /// Any of the domain's names.
-trait Name: FromStr<Err: Debug> + Debug + Clone {}
+pub trait Name: FromStr<Err: Debug> + Debug + Clone {}
 
 impl<T: FromStr<Err: Debug> + Debug + Clone> Name for T {}
 
@@ -151,11 +154,13 @@ fn day(number: i64) -> Timestamp {
     first + (24 * DAYS_APART * number).hours()
 }
 
-fn any_day() -> impl Strategy<Value = Timestamp> {
+/// Any day of the grid.
+pub fn any_day() -> impl Strategy<Value = Timestamp> {
     (0..GRID).prop_map(day)
 }
 
-fn one_of<T: Name>(texts: &'static [&'static str]) -> impl Strategy<Value = T> {
+/// One of these names.
+pub fn one_of<T: Name>(texts: &'static [&'static str]) -> impl Strategy<Value = T> {
     (0..texts.len()).prop_map(|index| name(texts[index]))
 }
 

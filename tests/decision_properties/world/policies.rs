@@ -92,6 +92,7 @@ fn any_basis() -> impl Strategy<Value = Option<LawfulBasis>> {
         1 => Just(None),
         8 => Just(Some(LawfulBasis::Consent)),
         2 => Just(Some(LawfulBasis::Contract)),
+        1 => Just(Some(LawfulBasis::LegalObligation)),
         1 => Just(Some(LawfulBasis::PublicTask)),
         3 => Just(Some(LawfulBasis::LegitimateInterests)),
     ]
