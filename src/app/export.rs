@@ -105,9 +105,7 @@ async fn held_elsewhere(
         let mut after = None;
         loop {
             let data = &chapter.data_category;
-            let page = tx
-                .page_item_states(subject, data, after, LOOKED_AT)
-                .await?;
+            let page = tx.page_item_states(subject, data, after, LOOKED_AT).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.item_id);
             let ids: Vec<_> = page.iter().map(|state| state.item_id).collect();

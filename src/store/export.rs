@@ -164,10 +164,7 @@ impl Tx {
     }
 
     /// The packages of a subject that are not destroyed, held. Lock the subject first.
-    pub async fn lock_exports_of(
-        &mut self,
-        subject: SubjectId,
-    ) -> Result<Vec<Export>, StoreError> {
+    pub async fn lock_exports_of(&mut self, subject: SubjectId) -> Result<Vec<Export>, StoreError> {
         let rows = row::Entity::find()
             .filter(row::Column::SubjectId.eq(subject.0))
             .filter(row::Column::DestroyedAt.is_null())

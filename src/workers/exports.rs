@@ -18,7 +18,10 @@ pub async fn run(registry: Registry, stop: CancellationToken) -> Result<(), Work
             Ok(packages) => tracing::info!(packages, "packages are complete"),
             Err(error) => {
                 let error = error.for_operators();
-                tracing::warn!(error, "packages could not be written; the next round goes on");
+                tracing::warn!(
+                    error,
+                    "packages could not be written; the next round goes on"
+                );
             }
         }
         match registry.expire_exports().await {

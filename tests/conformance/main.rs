@@ -11,6 +11,7 @@ mod clock;
 mod connections;
 mod contention;
 mod events;
+mod exports;
 mod idempotency;
 mod journal;
 mod keys;

@@ -183,9 +183,7 @@ impl Desk<'_> {
             .collect();
         let describer = self.describer(&self.subject);
         let person = match record.kind {
-            ExportKind::Access => {
-                Some(person::described(self.tx, &describer, self.export).await?)
-            }
+            ExportKind::Access => Some(person::described(self.tx, &describer, self.export).await?),
             ExportKind::Portability => None,
         };
         let head = describer.head(&occasion, &overview, person);
@@ -348,7 +346,12 @@ impl Desk<'_> {
             Vec::new()
         } else {
             self.tx
-                .list_consents(self.subject.subject_id, &purposes, Some(place), CONSENTS_MAX)
+                .list_consents(
+                    self.subject.subject_id,
+                    &purposes,
+                    Some(place),
+                    CONSENTS_MAX,
+                )
                 .await?
         };
         let Some(end) = page.last() else {
@@ -382,8 +385,11 @@ impl Desk<'_> {
 fn purposes_of(policies: &PolicyHistory, data: &[DataCategory]) -> Vec<Purpose> {
     let versions = policies.versions().iter();
     let activities = versions.flat_map(|version| &version.policy().activities);
-    let activities = activities.filter(|activity| activity.data.iter().any(|one| data.contains(one)));
-    let purposes: BTreeSet<_> = activities.map(|activity| activity.purpose.clone()).collect();
+    let activities =
+        activities.filter(|activity| activity.data.iter().any(|one| data.contains(one)));
+    let purposes: BTreeSet<_> = activities
+        .map(|activity| activity.purpose.clone())
+        .collect();
     purposes.into_iter().collect()
 }
 

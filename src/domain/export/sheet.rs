@@ -4,7 +4,9 @@ use jiff::tz::TimeZone;
 
 use super::{
     ExportFormat, ExportKind, Section, html, json,
-    model::{ConsentPart, ContentPart, DisclosurePart, Head, ItemPart, Named, PortableItem, Totals},
+    model::{
+        ConsentPart, ContentPart, DisclosurePart, Head, ItemPart, Named, PortableItem, Totals,
+    },
 };
 
 /// What a step writes, to be put behind what is written already.

@@ -80,8 +80,8 @@ fn read(parse: &mut Parse, message: v1::DownloadExportRequest) -> Parsed<Downloa
         Ok(v1::ExportFormat::Html) => Ok(ExportFormat::Html),
         Err(_) => Err(parse.refuse("format", "is not a known value")),
     };
-    let offset = u64::try_from(message.offset)
-        .map_err(|_| parse.refuse("offset", "must not be negative"));
+    let offset =
+        u64::try_from(message.offset).map_err(|_| parse.refuse("offset", "must not be negative"));
     Ok(Download {
         subject_request_id: subject_request_id?,
         kind: kind?,
@@ -126,6 +126,9 @@ mod tests {
             },
         );
         let asked = parse.finish(|| asked).expect("it is right");
-        assert_eq!((asked.kind, asked.format, asked.offset), (None, ExportFormat::Json, 0));
+        assert_eq!(
+            (asked.kind, asked.format, asked.offset),
+            (None, ExportFormat::Json, 0)
+        );
     }
 }

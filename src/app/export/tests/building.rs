@@ -1,6 +1,6 @@
 //! Writing: what is in a package, and what an interruption leaves.
 
-use super::{people::*, *};
+use super::{super::page::ITEMS_MAX, people::*, *};
 use crate::{
     app::{
         Call,
@@ -9,9 +9,11 @@ use crate::{
     domain::{
         audit::Action,
         export::PIECE_BYTES_MAX,
-        item::Item,
-        task::{Outcome, Recipient, Report},
+        id::ItemId,
+        item::{CONTENT_BYTES_MAX, Item, ItemKey},
+        task::{Outcome, Recipient, Report, Settled},
     },
+    store::audit::AuditFilter,
 };
 
 /// Leases everything that a holder has to hand over.
@@ -32,20 +34,28 @@ async fn end(test: &TestRegistry, opened: &OpenedTask, provided: Vec<(ItemId, Co
         task_id: opened.task.task_id,
         lease_id: opened.task.lease().expect("it is on lease").lease_id,
     };
-    let report = Report::of(Outcome::Done);
+    let report = Report::Ended(Settled {
+        outcome: Outcome::Done,
+        evidence: String::new(),
+    });
     let call = Call::new(test.caller.clone(), Action::CompleteTask);
-    let ended = test.registry.complete_task(call, on, report, provided).await;
+    let ended = test
+        .registry
+        .complete_task(call, on, report, provided)
+        .await;
     ended.expect("ended");
 }
-
-use crate::domain::id::ItemId;
 
 #[tokio::test]
 async fn a_copy_says_everything_in_both_formats_and_is_announced() {
     let test = registry().await;
     let ada = everything(&test).await;
     let request = copy_of(&test, ada).await;
-    assert_eq!(build(&test).await, 0, "the forum has something to hand over");
+    assert_eq!(
+        build(&test).await,
+        0,
+        "the forum has something to hand over"
+    );
     for opened in lease(&test).await {
         end(&test, &opened, Vec::new()).await;
     }
@@ -60,8 +70,16 @@ async fn a_copy_says_everything_in_both_formats_and_is_announced() {
     assert_eq!(copy["identifiers"].as_array().map(Vec::len), Some(2));
     let page = page_of(&test, request).await;
     assert!(!page.contains("<script"), "{page}");
-    assert!(!page.contains("neighbour"), "the matter of a hold is not told");
-    for said in ["AWeber", "card ending in 4242", "Premium plugin", "forum://members/7"] {
+    assert!(
+        !page.contains("neighbour"),
+        "the matter of a hold is not told"
+    );
+    for said in [
+        "AWeber",
+        "card ending in 4242",
+        "Premium plugin",
+        "forum://members/7",
+    ] {
         assert!(page.contains(said), "{said}");
     }
     let record = package(&test, request).await;
@@ -100,7 +118,10 @@ async fn what_a_holder_hands_over_is_in_the_package_and_nowhere_else() {
     assert_eq!(copy["totals"]["items_not_handed_over"], 1);
     let snapshot = test.registry.store.snapshot(test.registry.now()).await;
     let export = package(&test, request).await.export_id;
-    let left = snapshot.expect("a state").size_provided(export, &[id]).await;
+    let left = snapshot
+        .expect("a state")
+        .size_provided(export, &[id])
+        .await;
     assert!(left.expect("read").is_empty());
 }
 
@@ -110,7 +131,10 @@ async fn a_portable_package_has_what_the_person_provided_on_consent_or_contract_
     let ada = everything(&test).await;
     let request = ask(&test, ada, &[RequestKind::Portability], &[]).await;
     let asked = lease(&test).await;
-    assert!(asked.is_empty(), "forum messages rest on no consent or contract");
+    assert!(
+        asked.is_empty(),
+        "forum messages rest on no consent or contract"
+    );
     assert_eq!(build(&test).await, 1);
     let package = json_of(&test, request, ExportKind::Portability).await;
     let items = package["items"].as_array().expect("a list");
@@ -121,7 +145,13 @@ async fn a_portable_package_has_what_the_person_provided_on_consent_or_contract_
     names.dedup();
     assert_eq!(
         names,
-        ["email_address", "first_name", "last_name", "order_contents", "skype_contact"]
+        [
+            "email_address",
+            "first_name",
+            "last_name",
+            "order_contents",
+            "skype_contact"
+        ]
     );
     let counted: u64 = package["overview"]
         .as_array()
@@ -178,9 +208,8 @@ async fn what_is_deleted_or_replaced_while_it_is_written_never_shows() {
     let ada = person(&test, &["client"]).await;
     let ids = give(&test, ada, |tx| {
         let names = [("first_name", "Augusta"), ("last_name", "Byron")];
-        let items = names.map(|(data, text)| {
-            item(tx, "client", data, Some(Content::Text(text.into())))
-        });
+        let items =
+            names.map(|(data, text)| item(tx, "client", data, Some(Content::Text(text.into()))));
         items.into()
     })
     .await;
@@ -197,7 +226,9 @@ async fn what_is_deleted_or_replaced_while_it_is_written_never_shows() {
     .await;
     assert_eq!(build(&test).await, 1);
     let (copy, page) = (
-        json_of(&test, request, ExportKind::Access).await.to_string(),
+        json_of(&test, request, ExportKind::Access)
+            .await
+            .to_string(),
         page_of(&test, request).await,
     );
     for text in [copy, page] {
@@ -256,7 +287,10 @@ async fn two_writers_at_once_write_one_package() {
     let request = ask(&test, ada, &[RequestKind::Access], &["email_address"]).await;
     assert_eq!(build(&test).await, 1);
     let alone = package(&test, request).await;
-    meddle(&test, alone.export_id, |export| export.record.ready_at = None).await;
+    meddle(&test, alone.export_id, |export| {
+        export.record.ready_at = None
+    })
+    .await;
     let (one, other) = (test.registry.clone(), test.registry.clone());
     let (one, other) = tokio::join!(one.build_exports(), other.build_exports());
     assert_eq!(one.expect("written") + other.expect("written"), 1);
@@ -267,7 +301,7 @@ fn many(tx: &Tx) -> Vec<Item> {
     let item = |number: usize| {
         let text = format!("page {number} of the shop");
         let mut item = item(tx, "client", "navigation", Some(Content::Text(text)));
-        item.key = crate::domain::item::ItemKey::new(number.to_string());
+        item.key = ItemKey::new(number.to_string());
         item
     };
     (0..1_000).map(item).collect()
@@ -288,14 +322,14 @@ async fn a_person_of_five_thousand_items_gets_them_all_a_page_at_a_time() {
     assert_eq!((items.len(), ids.len()), (5_000, 5_000));
     let pages = pages_read(&test, ada).await;
     assert_eq!(pages.iter().sum::<usize>(), 5_000);
-    assert!(pages.iter().all(|page| *page <= super::super::page::ITEMS_MAX));
+    assert!(pages.iter().all(|page| *page <= ITEMS_MAX));
 }
 
 /// How many items each step read, as the log says.
 async fn pages_read(test: &TestRegistry, subject: SubjectId) -> Vec<usize> {
-    let filter = crate::store::audit::AuditFilter {
+    let filter = AuditFilter {
         subjects: vec![subject],
-        ..Default::default()
+        ..AuditFilter::default()
     };
     let snapshot = test.registry.store.snapshot(test.registry.now()).await;
     let entries = snapshot
@@ -313,8 +347,15 @@ async fn items_as_large_as_they_may_be_are_written_few_at_a_time_and_in_pieces()
     let ada = person(&test, &["client"]).await;
     give(&test, ada, |tx| {
         // Each sign takes six bytes in the page, so an item is several pieces long.
-        let text = "\"".repeat(crate::domain::item::CONTENT_BYTES_MAX);
-        let item = |_| item(tx, "client", "navigation", Some(Content::Text(text.clone())));
+        let text = "\"".repeat(CONTENT_BYTES_MAX);
+        let item = |_| {
+            item(
+                tx,
+                "client",
+                "navigation",
+                Some(Content::Text(text.clone())),
+            )
+        };
         (0..10).map(item).collect()
     })
     .await;
@@ -325,7 +366,7 @@ async fn items_as_large_as_they_may_be_are_written_few_at_a_time_and_in_pieces()
     assert!(pages.iter().all(|page| *page <= 4), "{pages:?}");
     let record = package(&test, request).await;
     let html = record.html.expect("a page").bytes;
-    assert!(html > 10 * 6 * crate::domain::item::CONTENT_BYTES_MAX as u64);
+    assert!(html > 10 * 6 * CONTENT_BYTES_MAX as u64);
     let opened = test
         .registry
         .open_export(&test.caller, wanted(request, None, ExportFormat::Html, 0))

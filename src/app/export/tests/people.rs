@@ -83,9 +83,7 @@ where
         .registry
         .do_chore(Chore::AdvanceRequest, move |tx, _| {
             let done = body(tx);
-            Box::pin(
-                async move { Ok(Some(Change::new(done.await?, AuditDetail::default()))) },
-            )
+            Box::pin(async move { Ok(Some(Change::new(done.await?, AuditDetail::default()))) })
         })
         .await;
     written.expect("written").expect("something was done")
@@ -173,7 +171,12 @@ fn of_everything(tx: &Tx) -> Vec<Item> {
         item(tx, "client", "skype_contact", text("")),
         item(tx, "client", "navigation", None),
         item(tx, "visitor", "forum_profile_photo", Some(photo)),
-        item(tx, "visitor", "forum_messages", locator("forum://members/7/messages")),
+        item(
+            tx,
+            "visitor",
+            "forum_messages",
+            locator("forum://members/7/messages"),
+        ),
         newsletter,
         order,
         retained,
@@ -189,7 +192,8 @@ pub async fn everything(test: &TestRegistry) -> SubjectId {
         Box::pin(async move {
             link(tx, subject).await?;
             tx.append_consents(&said(tx, subject)).await?;
-            tx.insert_disclosures(&passed_on(tx, subject, &items)).await?;
+            tx.insert_disclosures(&passed_on(tx, subject, &items))
+                .await?;
             tx.insert_hold(&held(tx, subject, &items)).await?;
             object_and_restrict(tx, subject).await
         })
@@ -275,11 +279,29 @@ fn passed_on(tx: &Tx, subject: SubjectId, items: &[ItemId]) -> Vec<Disclosure> {
     };
     let (first, last) = (items[0], items[items.len() - 1]);
     vec![
-        disclosure("aweber", "newsletter", "email_address", first, "2019-04-01T08:00:00Z"),
-        disclosure("stripe", "order_processing", "payment_details", last, "2019-05-02T08:00:00Z"),
+        disclosure(
+            "aweber",
+            "newsletter",
+            "email_address",
+            first,
+            "2019-04-01T08:00:00Z",
+        ),
+        disclosure(
+            "stripe",
+            "order_processing",
+            "payment_details",
+            last,
+            "2019-05-02T08:00:00Z",
+        ),
         Disclosure {
             external_reference: None,
-            ..disclosure("paypal", "order_processing", "payment_details", last, "2019-06-02T08:00:00Z")
+            ..disclosure(
+                "paypal",
+                "order_processing",
+                "payment_details",
+                last,
+                "2019-06-02T08:00:00Z",
+            )
         },
     ]
 }
@@ -306,7 +328,8 @@ async fn object_and_restrict(tx: &mut Tx, subject: SubjectId) -> Result<(), Erro
     let objections = objections.map(|purpose| (ObjectionId(tx.new_id()), purpose));
     for (id, purpose) in objections {
         let purpose = purpose.parse().expect("a name");
-        tx.restore_objection(subject, id, &purpose, instants).await?;
+        tx.restore_objection(subject, id, &purpose, instants)
+            .await?;
     }
     tx.restore_rejection(subject, objections[0].0, at("2019-08-05T08:00:00Z"))
         .await?;
