@@ -277,11 +277,6 @@ impl Registry {
         self.clock.now()
     }
 
-    /// Lets the requests that waited for something go on at once: a package is complete.
-    pub(super) fn wake_requests(&self) {
-        self.ended.notify_one();
-    }
-
     /// Lets what waited for a hold or a law go on at once, without waiting for the next round.
     pub(super) fn wake_retention(&self) {
         self.due.notify_one();

@@ -70,6 +70,18 @@ async fn plan_page(
     for ids in suspected.chunks(LOADED_SUBJECTS) {
         page.plans.extend(plan(session, policy, ids, at).await?);
     }
+    for (subject, due) in erasures::due(session, policy, after, *last, at).await? {
+        match page.plans.iter_mut().find(|(id, _)| *id == subject) {
+            Some((_, plan)) => plan.due.extend(due),
+            None => page.plans.push((
+                subject,
+                PurgePlan {
+                    due,
+                    ..PurgePlan::default()
+                },
+            )),
+        }
+    }
     Ok(page)
 }
 
@@ -96,9 +108,7 @@ async fn plan(
             disclosed: disclosed.get(id).map_or(&[], Vec::as_slice),
             told: told.get(id).map_or(&[], Vec::as_slice),
         };
-        let mut plan = purge_plan(policy, &known.state, surroundings, at);
-        plan.due
-            .extend(erasures::due(policy, &known.state, surroundings, at));
+        let plan = purge_plan(policy, &known.state, surroundings, at);
         if plan != PurgePlan::default() {
             plans.push((*id, plan));
         }

@@ -1,7 +1,10 @@
 //! `pdr request`: what people ask for, and what becomes of it.
 
+mod certificate;
 mod create;
+mod download;
 mod list;
+mod preview;
 mod show;
 mod step;
 
@@ -24,6 +27,11 @@ Examples:
     pdr request list --due-before 2026-06-08T00:00:00Z
   She was answered.
     pdr request answer REQUEST_ID
+  What would an erasure do? And the proof of one that was done:
+    pdr request preview --identifier email=ada@example.com
+    pdr request certificate REQUEST_ID --out certificate.json
+  The copy, as a page to be handed over:
+    pdr request download REQUEST_ID --format html --out copy.html
   An objection is weighed and overridden:
     pdr request decide REQUEST_ID --ruling rejected --grounds 'fraud prevention, file 7'")]
 pub(super) struct Args {
@@ -58,6 +66,12 @@ enum Command {
         #[arg(value_name = "REQUEST_ID")]
         request: String,
     },
+    /// What an erasure would do, item by item; changes nothing.
+    Preview(preview::Args),
+    /// The signed certificate of an erasure.
+    Certificate(certificate::Args),
+    /// The package of an access or portability request, into a file.
+    Download(download::Args),
     /// Extend the deadline by two further months, once.
     Extend {
         #[command(flatten)]
@@ -127,6 +141,9 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Command::Create(create) => create::run(way, output, create).await,
         Command::List(list) => list::run(way, output, list).await,
         Command::Show { request } => list::show(way, output, request).await,
+        Command::Preview(preview) => preview::run(way, output, preview).await,
+        Command::Certificate(certificate) => certificate::run(way, output, certificate).await,
+        Command::Download(download) => download::run(way, output, download).await,
         Command::Verify { of, method } => step::verify(way, output, of, &method).await,
         Command::Doubt { of } => step::doubt(way, output, of).await,
         Command::Extend { of, reason } => step::extend(way, output, of, reason).await,

@@ -279,7 +279,7 @@ mod tests {
             ),
             (
                 "enabled = \"stripe\"",
-                "registry.toml: connectors.enabled: must be a list of texts, such as [\"aweber\"]",
+                "registry.toml: connectors.enabled: must be a list of texts",
             ),
             (
                 "enabled = [\"stripe\", \"stripe\"]",

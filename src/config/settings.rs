@@ -208,29 +208,6 @@ impl Section<'_> {
         text.unwrap_or_default()
     }
 
-    /// Names that may be absent: a list in the file; in a variable, separated by commas.
-    pub(super) fn list(&mut self, key: &'static str) -> Vec<String> {
-        let name = self.named(key);
-        self.settings.asked.insert(name.clone());
-        if let Some(value) = self.settings.in_variables.get(&name) {
-            let words = value.split(',').map(str::trim);
-            let named = words.filter(|word| !word.is_empty());
-            return named.map(str::to_owned).collect();
-        }
-        let Some(value) = self.settings.in_file.get(&name) else {
-            return Vec::new();
-        };
-        let texts = value.as_array().and_then(|values| {
-            let texts = values.iter().map(Value::as_str);
-            texts.collect::<Option<Vec<&str>>>()
-        });
-        if let Some(texts) = texts {
-            return texts.into_iter().map(str::to_owned).collect();
-        }
-        self.problem(key, "must be a list of texts, such as [\"aweber\"]");
-        Vec::new()
-    }
-
     /// A value that its type reads; `must` says what it must be.
     pub(super) fn parsed<T: FromStr>(&mut self, key: &'static str, default: T, must: &str) -> T {
         let Some(text) = self.text(key) else {

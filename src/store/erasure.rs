@@ -4,14 +4,12 @@
 use jiff::Timestamp;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, OnConflict},
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
+    sea_query::OnConflict,
 };
-use uuid::Uuid;
 
 use super::{
     error::StoreError,
-    rows::KEYS_MAX,
     session::{Session, Tx},
 };
 use crate::domain::{

@@ -61,7 +61,6 @@ async fn purge_held(
     let policy = in_force(policies, tx.now())?;
     let mut plans = plan(tx, policy, &[subject], tx.now()).await?;
     let mut due = plans.pop().map(|(_, plan)| plan.due).unwrap_or_default();
-    due.retain(|purge| purge.reason != PurgeReason::ErasureDue);
     if due.is_empty() {
         return Ok(None);
     }

@@ -26,7 +26,7 @@ pub struct Swept {
     pub items: u64,
     /// Items of which a processor was told that its own retention has run out.
     pub told: u64,
-    /// Items that an erasure had to leave, and that went now.
+    /// Erasures that had to leave something, and let go of some of it now.
     pub erased: u64,
     /// Subjects that could not be worked on; the next sweep tries again, and the log says why.
     pub failed: u64,
@@ -173,8 +173,8 @@ impl Registry {
             let page = erasures::list_retained_subjects(&snapshot, after, erasures::PAGE).await?;
             snapshot.close().await?;
             for subject in &page {
-                match erasures::resume(self, *subject).await {
-                    Ok(erased) => swept.erased += erased,
+                match self.resume_erasure(*subject).await {
+                    Ok(went_on) => swept.erased += u64::from(went_on),
                     Err(Error::Internal(text)) => {
                         tracing::error!(error = text, "an erasure cannot go on");
                         swept.failed += 1;

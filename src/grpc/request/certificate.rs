@@ -2,16 +2,24 @@
 
 use tonic::{Request, Response, Status};
 
-use crate::{app::Registry, proto::v1};
+use crate::{
+    app::{Error, Registry},
+    grpc::{caller::caller, parse::Parse},
+    proto::v1,
+};
 
-/// Not served yet.
-#[expect(
-    clippy::unused_async,
-    reason = "the use case that it is to call is asynchronous"
-)]
+/// Signs one, as of now.
 pub(super) async fn certificate(
-    _registry: &Registry,
-    _request: Request<v1::GetErasureCertificateRequest>,
+    registry: &Registry,
+    request: Request<v1::GetErasureCertificateRequest>,
 ) -> Result<Response<v1::GetErasureCertificateResponse>, Status> {
-    Err(Status::unimplemented("erasures are not certified yet"))
+    let caller = caller(&request)?;
+    let mut parse = Parse::new();
+    let id = parse.id("subject_request_id", &request.get_ref().subject_request_id);
+    let id = parse.finish(|| id).map_err(Error::from)?;
+    let certificate = registry.erasure_certificate(&caller, id).await?;
+    Ok(Response::new(v1::GetErasureCertificateResponse {
+        envelope: certificate.envelope,
+        r#final: certificate.is_final,
+    }))
 }

@@ -2,16 +2,121 @@
 
 use tonic::{Request, Response, Status};
 
-use crate::{app::Registry, proto::v1};
+use crate::{
+    app::{
+        Error, Registry,
+        erasure::{ErasurePreview, PreviewedRecipient},
+    },
+    domain::{
+        erasure::{ErasureScope, Obstacle, PlannedItem},
+        subject_ref::SubjectRef,
+    },
+    grpc::{
+        caller::caller,
+        parse::{Parse, Parsed},
+        render::{instant, texts},
+    },
+    proto::v1,
+};
 
-/// Not served yet.
-#[expect(
-    clippy::unused_async,
-    reason = "the use case that it is to call is asynchronous"
-)]
+/// Previews it.
 pub(super) async fn preview(
-    _registry: &Registry,
-    _request: Request<v1::PreviewErasureRequest>,
+    registry: &Registry,
+    request: Request<v1::PreviewErasureRequest>,
 ) -> Result<Response<v1::PreviewErasureResponse>, Status> {
-    Err(Status::unimplemented("erasures are not previewed yet"))
+    let caller = caller(&request)?;
+    let mut parse = Parse::new();
+    let asked = read(&mut parse, request.into_inner());
+    let (subject, scope) = parse.finish(|| asked).map_err(Error::from)?;
+    let preview = registry.preview_erasure(&caller, &subject, &scope).await?;
+    Ok(Response::new(rendered(preview)))
+}
+
+fn read(
+    parse: &mut Parse,
+    message: v1::PreviewErasureRequest,
+) -> Parsed<(SubjectRef, ErasureScope)> {
+    let subject = parse.subject("subject", message.subject);
+    let scope = message.scope.unwrap_or_default();
+    for (field, is_set) in [
+        ("scope.purposes", !scope.purposes.is_empty()),
+        ("scope.all_purposes", scope.all_purposes),
+        ("scope.corrections", !scope.corrections.is_empty()),
+    ] {
+        if is_set {
+            parse.refuse(field, "does not go with an erasure");
+        }
+    }
+    let about = super::read::scope(parse, scope);
+    let (scope, _) = about?;
+    Ok((
+        subject?,
+        ErasureScope {
+            data_categories: scope.data_categories,
+            item_ids: scope.item_ids,
+        },
+    ))
+}
+
+fn rendered(preview: ErasurePreview) -> v1::PreviewErasureResponse {
+    let ErasurePreview {
+        items,
+        items_total,
+        items_erased,
+        recipients,
+        whole_subject,
+    } = preview;
+    v1::PreviewErasureResponse {
+        items: items.into_iter().map(item).collect(),
+        items_total: count(items_total),
+        items_erased: count(items_erased),
+        recipients: recipients.into_iter().map(recipient).collect(),
+        whole_subject,
+    }
+}
+
+fn item(planned: PlannedItem) -> v1::ErasureOfItem {
+    let PlannedItem { item, obstacles } = planned;
+    v1::ErasureOfItem {
+        item_id: item.item_id.to_string(),
+        data_category: item.data_category.to_string(),
+        subject_category: item.subject_category.to_string(),
+        obstacles: obstacles.into_iter().map(obstacle).collect(),
+    }
+}
+
+fn obstacle(obstacle: Obstacle) -> v1::ErasureObstacle {
+    let Obstacle {
+        legal_hold_id,
+        until,
+        ground,
+        article,
+        purposes,
+    } = obstacle;
+    v1::ErasureObstacle {
+        legal_hold_id: legal_hold_id.map(|id| id.to_string()).unwrap_or_default(),
+        until: until.map(instant),
+        ground,
+        article,
+        purposes: texts(&purposes),
+    }
+}
+
+fn recipient(told: PreviewedRecipient) -> v1::ErasureRecipient {
+    let PreviewedRecipient {
+        recipient,
+        data_categories,
+        items,
+    } = told;
+    let name = |name: Option<String>| name.unwrap_or_default();
+    v1::ErasureRecipient {
+        processor: name(recipient.processor().map(ToString::to_string)),
+        holder: name(recipient.holder().map(ToString::to_string)),
+        data_categories: texts(&data_categories),
+        items: count(items),
+    }
+}
+
+fn count(of: u64) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
 }
