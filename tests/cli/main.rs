@@ -3,7 +3,9 @@
 mod run;
 
 mod commands;
+mod connectors;
 mod import;
 mod keys;
 mod offline;
 mod serve;
+mod tasks;
