@@ -110,7 +110,9 @@ impl Options {
 fn list(options: &Options) -> Result<ExitCode> {
     let chosen = options.chosen()?;
     let lines = known(&chosen)?.into_iter();
-    let lines: Vec<Line> = lines.map(|processor| examine(&chosen, &processor)).collect();
+    let lines: Vec<Line> = lines
+        .map(|processor| examine(&chosen, &processor))
+        .collect();
     match options.output {
         Output::Json => lines.iter().try_for_each(print_value)?,
         Output::Table => print(&table(&lines))?,
@@ -125,7 +127,9 @@ fn check(processors: Vec<Processor>, options: &Options) -> Result<ExitCode> {
         (true, Some(_)) => chosen.enabled.clone(),
         (true, None) => known(&chosen)?.into_iter().collect(),
     };
-    let lines = processors.iter().map(|processor| examine(&chosen, processor));
+    let lines = processors
+        .iter()
+        .map(|processor| examine(&chosen, processor));
     let lines: Vec<Line> = lines.collect();
     match options.output {
         Output::Json => lines.iter().try_for_each(print_value)?,
@@ -143,7 +147,10 @@ fn check(processors: Vec<Processor>, options: &Options) -> Result<ExitCode> {
 fn known(chosen: &Connectors) -> Result<BTreeSet<Processor>> {
     let mut known: BTreeSet<Processor> = chosen.enabled.iter().cloned().collect();
     for (name, _) in SHIPPED {
-        known.insert(name.parse().map_err(|_| anyhow!("{name} is no processor"))?);
+        known.insert(
+            name.parse()
+                .map_err(|_| anyhow!("{name} is no processor"))?,
+        );
     }
     let Some(directory) = &chosen.directory else {
         return Ok(known);
@@ -151,7 +158,9 @@ fn known(chosen: &Connectors) -> Result<BTreeSet<Processor>> {
     let read = || directory.display().to_string();
     for entry in fs::read_dir(directory).with_context(read)? {
         let path = entry.with_context(read)?.path();
-        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml");
+        let is_yaml = path
+            .extension()
+            .is_some_and(|extension| extension == "yaml");
         let name = path.file_stem().and_then(|name| name.to_str());
         if let Some(processor) = name.filter(|_| is_yaml).and_then(|name| name.parse().ok()) {
             known.insert(processor);
@@ -203,7 +212,15 @@ fn describe(line: Line, found: &Found) -> Line {
 }
 
 fn table(lines: &[Line]) -> String {
-    let columns = ["processor", "on", "declared in", "by", "tasks", "needs", "problems"];
+    let columns = [
+        "processor",
+        "on",
+        "declared in",
+        "by",
+        "tasks",
+        "needs",
+        "problems",
+    ];
     let mut grid = Grid::new(&columns);
     for line in lines {
         grid.row([
@@ -227,6 +244,7 @@ fn verdict(line: &Line) -> String {
         return format!("{}  {name}: {tasks}\n", paint.good("ok  "));
     }
     let problems = line.problems.iter();
-    let lines = problems.map(|problem| format!("{}  {name}: {}\n", paint.bad("fail"), printable(problem)));
+    let lines =
+        problems.map(|problem| format!("{}  {name}: {}\n", paint.bad("fail"), printable(problem)));
     lines.collect()
 }

@@ -305,7 +305,10 @@ async fn show_one(way: Way, output: Output, id: &str) -> Result<ExitCode> {
 
 async fn lease(way: Way, output: Output, request: LeaseTasksRequest) -> Result<ExitCode> {
     let answer = TaskServiceClient::new(way).lease_tasks(request).await;
-    let leased = answer.map_err(|status| refusal(&status))?.into_inner().tasks;
+    let leased = answer
+        .map_err(|status| refusal(&status))?
+        .into_inner()
+        .tasks;
     match output {
         Output::Json => leased
             .iter()
@@ -354,7 +357,10 @@ mod tests {
     #[test]
     fn choices_are_read_as_people_write_them() {
         assert_eq!(parse_state("dead-letter"), Ok(TaskState::DeadLetter));
-        assert_eq!(parse_kind("LIFT_RESTRICTION"), Ok(TaskKind::LiftRestriction));
+        assert_eq!(
+            parse_kind("LIFT_RESTRICTION"),
+            Ok(TaskKind::LiftRestriction)
+        );
         assert_eq!(parse_outcome("already-gone"), Ok(TaskOutcome::AlreadyGone));
         assert!(parse_state("unspecified").is_err() && parse_state("dead").is_err());
         assert!(parse_kind("").is_err() && parse_outcome("unspecified").is_err());

@@ -43,7 +43,8 @@ impl Connectors {
             }
         }
         if directory.is_some() && enabled.is_empty() {
-            let what = "is required, since `directory` is set: nothing there is switched on by itself";
+            let what =
+                "is required, since `directory` is set: nothing there is switched on by itself";
             section.problem("enabled", what);
         }
         Self {

@@ -258,7 +258,10 @@ mod tests {
 
     #[test]
     fn connectors_are_off_unless_they_are_named_and_a_variable_names_them_with_commas() {
-        assert_eq!(read(COMPLETE, &[]).unwrap().connectors, Connectors::default());
+        assert_eq!(
+            read(COMPLETE, &[]).unwrap().connectors,
+            Connectors::default()
+        );
         let text = format!("{COMPLETE}\n[connectors]\nenabled = [\"stripe\", \"paypal\"]");
         let names = |config: Config| {
             let enabled = config.connectors.enabled.iter();
@@ -266,7 +269,10 @@ mod tests {
         };
         assert_eq!(names(read(&text, &[]).unwrap()), ["stripe", "paypal"]);
         let variables = [("PDR_CONNECTORS_ENABLED", "aweber, stripe,")];
-        assert_eq!(names(read(&text, &variables).unwrap()), ["aweber", "stripe"]);
+        assert_eq!(
+            names(read(&text, &variables).unwrap()),
+            ["aweber", "stripe"]
+        );
     }
 
     #[test]

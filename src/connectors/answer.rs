@@ -87,7 +87,11 @@ impl Condition {
         } else {
             self.status.contains(&answer.status)
         };
-        status && self.tests.iter().all(|test| test.holds(answer.json.as_ref()))
+        status
+            && self
+                .tests
+                .iter()
+                .all(|test| test.holds(answer.json.as_ref()))
     }
 }
 

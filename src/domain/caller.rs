@@ -208,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_connector_works_on_the_tasks_of_its_processor_and_does_nothing_else() {
-        let connector = Caller::of_connector("registry".parse().unwrap(), "stripe".parse().unwrap());
+        let connector =
+            Caller::of_connector("registry".parse().unwrap(), "stripe".parse().unwrap());
         assert_eq!(connector.scopes, BTreeSet::from([Scope::Tasks]));
         assert!(connector.may_name_processor(Some(&"stripe".parse().unwrap())));
         assert!(!connector.may_name_processor(Some(&"aweber".parse().unwrap())));

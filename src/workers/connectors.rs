@@ -107,7 +107,11 @@ impl Worker {
             Err(error) => {
                 let error = error.for_operators();
                 let processor = connector.processor().as_str();
-                tracing::warn!(processor, error, "tasks could not be leased; the next round tries again");
+                tracing::warn!(
+                    processor,
+                    error,
+                    "tasks could not be leased; the next round tries again"
+                );
                 Vec::new()
             }
         }

@@ -4,7 +4,9 @@ mod run;
 
 mod audit;
 mod commands;
+mod connectors;
 mod import;
 mod keys;
 mod offline;
 mod serve;
+mod tasks;

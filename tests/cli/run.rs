@@ -20,13 +20,18 @@ pub fn pdr() -> Command {
 
 /// Runs it to its end.
 pub fn run(arguments: &[&str]) -> Ran {
-    Ran(pdr().args(arguments).output().expect("pdr runs"))
+    Ran::of(pdr().args(arguments))
 }
 
 /// What a run left behind.
 pub struct Ran(Output);
 
 impl Ran {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Self {
+        Self(command.output().expect("pdr runs"))
+    }
+
     pub fn code(&self) -> i32 {
         self.0.status.code().expect("it ended by itself")
     }

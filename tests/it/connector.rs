@@ -7,12 +7,10 @@ mod world;
 
 use std::time::Duration;
 
-use registry::proto::v1::{
-    ListAuditEntriesRequest, RetryTaskRequest, TaskOutcome, TaskState,
-};
+use registry::proto::v1::{ListAuditEntriesRequest, RetryTaskRequest, TaskOutcome, TaskState};
 
 use crate::{
-    connector::world::{ADA, Place, World, stripe_of},
+    connector::world::{ADA, World, stripe_of},
     on_each,
     vendors::{aweber::Aweber, google::Google, stripe::Stripe},
 };

@@ -126,8 +126,7 @@ impl Registry {
         length: SignedDuration,
         progress: Progress,
     ) -> Result<Timestamp, Error> {
-        let step: Step =
-            Arc::new(move |task: Task, now| task.renewed(lease.lease_id, length, now));
+        let step: Step = Arc::new(move |task: Task, now| task.renewed(lease.lease_id, length, now));
         let kept = Kept::Progress(Some(progress));
         let task = self.step(call, lease.task_id, step, kept).await?;
         let until = task.value.lease().map(|lease| lease.until);

@@ -8,7 +8,14 @@ use crate::{
 /// One line each.
 pub(super) fn table(tasks: &[Task]) -> String {
     let columns = [
-        "task", "kind", "state", "recipient", "data", "attempts", "not before", "outcome",
+        "task",
+        "kind",
+        "state",
+        "recipient",
+        "data",
+        "attempts",
+        "not before",
+        "outcome",
         "why it failed",
     ];
     let mut grid = Grid::new(&columns);
@@ -33,12 +40,21 @@ pub(super) fn one(task: &Task) -> String {
     let mut grid = Grid::new(&["", ""]);
     let rows = [
         ("task", task.task_id.clone()),
-        ("kind", short(task.kind().as_str_name(), "TASK_KIND_").to_owned()),
-        ("state", short(task.state().as_str_name(), "TASK_STATE_").to_owned()),
+        (
+            "kind",
+            short(task.kind().as_str_name(), "TASK_KIND_").to_owned(),
+        ),
+        (
+            "state",
+            short(task.state().as_str_name(), "TASK_STATE_").to_owned(),
+        ),
         ("recipient", recipient(task)),
         ("subject", task.subject_id.clone()),
         ("request", task.subject_request_id.clone()),
-        ("cause", short(task.cause().as_str_name(), "TASK_CAUSE_").to_owned()),
+        (
+            "cause",
+            short(task.cause().as_str_name(), "TASK_CAUSE_").to_owned(),
+        ),
         ("data", task.data_categories.join(", ")),
         ("items", task.item_ids.join(", ")),
         ("purposes", task.purposes.join(", ")),

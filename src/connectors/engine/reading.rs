@@ -5,10 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::{
-    Connector, PROGRESS_BYTES_MAX, REFUSED_PAUSE, TROUBLE_MAX,
-    turn::Turn,
-};
+use super::{Connector, PROGRESS_BYTES_MAX, REFUSED_PAUSE, TROUBLE_MAX, turn::Turn};
 use crate::connectors::{
     answer::{Answer, Rule, Verdict, is_success, judge},
     outcome::{Advance, Outcome, code},

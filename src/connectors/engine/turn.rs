@@ -50,9 +50,7 @@ impl Turn<'_> {
             }
             _ => {
                 let url = self.url(&self.call.url, &round)?;
-                round
-                    .request(self.calls, self.call, url)
-                    .map_err(unusable)
+                round.request(self.calls, self.call, url).map_err(unusable)
             }
         }
     }
@@ -67,11 +65,7 @@ impl Turn<'_> {
     }
 
     /// The values by which something of this round's is known again.
-    pub(super) fn sought(
-        &self,
-        settings: &BTreeMap<String, String>,
-        look: &Look,
-    ) -> Vec<String> {
+    pub(super) fn sought(&self, settings: &BTreeMap<String, String>, look: &Look) -> Vec<String> {
         let round = self.round(settings);
         let (Some(round), Some(name)) = (round, &look.mentions) else {
             return Vec::new();
@@ -80,11 +74,7 @@ impl Turn<'_> {
     }
 
     /// Whether an answer, or its absence, counts against the processor.
-    pub(super) fn is_trouble(
-        &self,
-        standing: Standing,
-        answer: &Result<Answer, NoAnswer>,
-    ) -> bool {
+    pub(super) fn is_trouble(&self, standing: Standing, answer: &Result<Answer, NoAnswer>) -> bool {
         let reads_json = standing == Standing::InDoubt || self.reads_json();
         match answer {
             Ok(answer) => answer.status >= 500 || is_malformed(answer, reads_json),

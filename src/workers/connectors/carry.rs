@@ -141,7 +141,9 @@ impl Carrier {
             Entry::Progress(progress) => {
                 let progress = task::Progress(progress.write());
                 let (call, length) = (call(Action::RenewLease), self.lease_length);
-                registry.keep_progress(call, lease, length, progress).await?;
+                registry
+                    .keep_progress(call, lease, length, progress)
+                    .await?;
             }
             Entry::Parked(until, progress) => {
                 let kept = Some(task::Progress(progress.write()));
@@ -150,10 +152,14 @@ impl Carrier {
             }
             Entry::Reported(report) => {
                 let call = call(Action::CompleteTask);
-                registry.complete_task(call, lease, report, Vec::new()).await?;
+                registry
+                    .complete_task(call, lease, report, Vec::new())
+                    .await?;
             }
             Entry::Failed(failed) => {
-                let failed = registry.fail_task(call(Action::FailTask), lease, failed).await?;
+                let failed = registry
+                    .fail_task(call(Action::FailTask), lease, failed)
+                    .await?;
                 self.note(&failed.value);
             }
         }
@@ -198,7 +204,11 @@ fn job(opened: &OpenedTask) -> Job {
         (one.identifier_type.to_string(), value)
     });
     let mut references: Vec<String> = Vec::new();
-    for reference in payload.items.iter().flat_map(|item| &item.external_references) {
+    for reference in payload
+        .items
+        .iter()
+        .flat_map(|item| &item.external_references)
+    {
         if !references.iter().any(|known| known == reference.expose()) {
             references.push(reference.expose().to_owned());
         }

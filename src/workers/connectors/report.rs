@@ -42,10 +42,9 @@ impl Word {
                 task::Outcome::Partial(format!("{ground} Kept: {kept}")),
                 evidence,
             ),
-            Outcome::DirectedToRecipient { ground } => Self::ended(
-                task::Outcome::DirectedToRecipient(ground),
-                String::new(),
-            ),
+            Outcome::DirectedToRecipient { ground } => {
+                Self::ended(task::Outcome::DirectedToRecipient(ground), String::new())
+            }
             Outcome::Suppressed {
                 purge_at,
                 evidence,
@@ -58,12 +57,13 @@ impl Word {
                 progress: Some(progress),
             },
             // The credentials are no fault of the task: it waits, and no attempt is counted.
-            Outcome::Wait { until, progress } | Outcome::Refused { until, progress, .. } => {
-                Self::Parked {
-                    until: until.min(most(WAIT_MAX)),
-                    progress,
-                }
-            }
+            Outcome::Wait { until, progress }
+            | Outcome::Refused {
+                until, progress, ..
+            } => Self::Parked {
+                until: until.min(most(WAIT_MAX)),
+                progress,
+            },
             Outcome::Retry {
                 after,
                 reason,
@@ -142,7 +142,11 @@ mod tests {
             ground: longest,
             evidence: String::new(),
         };
-        let Word::Reported { report: Report::Ended(settled), .. } = Word::of(partial, noon()) else {
+        let Word::Reported {
+            report: Report::Ended(settled),
+            ..
+        } = Word::of(partial, noon())
+        else {
             panic!("it ends the task");
         };
         assert!(settled.outcome.ground().unwrap().len() <= REPORT_BYTES_MAX);
@@ -175,13 +179,21 @@ mod tests {
         assert_eq!(soon.reason, "TIMEOUT in step delete");
         let late = of(retry(Duration::from_hours(24 * 365)));
         assert_eq!(late.not_before, Some(noon() + FAILED_WAIT_MAX));
-        let for_good = of(Outcome::Failed { reason: reason(), progress: Progress::default() });
+        let for_good = of(Outcome::Failed {
+            reason: reason(),
+            progress: Progress::default(),
+        });
         assert!(soon.is_retryable && !for_good.is_retryable);
     }
 
     #[test]
     fn what_waits_for_ever_waits_as_long_as_a_task_may() {
-        let wait = Outcome::Wait { until: Timestamp::MAX, progress: Progress::default() };
-        assert!(matches!(Word::of(wait, noon()), Word::Parked { until, .. } if until == noon() + WAIT_MAX));
+        let wait = Outcome::Wait {
+            until: Timestamp::MAX,
+            progress: Progress::default(),
+        };
+        assert!(
+            matches!(Word::of(wait, noon()), Word::Parked { until, .. } if until == noon() + WAIT_MAX)
+        );
     }
 }

@@ -127,16 +127,26 @@ async fn two_replicas_with_the_same_connector_share_the_tasks_and_repeat_none() 
     }
     for _ in 0..400 {
         let tasks = world.tasks().await;
-        if tasks.iter().all(|task| task.state() == TaskState::Completed) {
+        if tasks
+            .iter()
+            .all(|task| task.state() == TaskState::Completed)
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let tasks = world.tasks().await;
-    assert!(tasks.iter().all(|task| task.outcome() == TaskOutcome::Done), "{tasks:?}");
+    assert!(
+        tasks.iter().all(|task| task.outcome() == TaskOutcome::Done),
+        "{tasks:?}"
+    );
     let mut deleted = world.vendor.with(|aweber| aweber.deleted.clone());
     deleted.sort_unstable();
     assert_eq!(deleted, (100..108).collect::<Vec<_>>());
-    assert_eq!(world.vendor.count(), people.len() * AWEBER_CALLS, "each call once");
+    assert_eq!(
+        world.vendor.count(),
+        people.len() * AWEBER_CALLS,
+        "each call once"
+    );
     drop(other);
 }

@@ -25,16 +25,35 @@ fn passing() -> Vec<(&'static str, Fault)> {
         ("HTML under 200", Fault::Instead(Answer::html(200))),
         ("HTML after it was done", Fault::DoneBut(Answer::html(200))),
         ("cut off", Fault::DoneButCutOff),
-        ("half a body of JSON", Fault::DoneBut(Answer { body: "{\"entries\": [{\"id\":".to_owned(), ..Answer::json(200, &serde_json::Value::Null) })),
-        ("429 with Retry-After", Fault::Instead(Answer::empty(429).with("retry-after", "30"))),
+        (
+            "half a body of JSON",
+            Fault::DoneBut(Answer {
+                body: "{\"entries\": [{\"id\":".to_owned(),
+                ..Answer::json(200, &serde_json::Value::Null)
+            }),
+        ),
+        (
+            "429 with Retry-After",
+            Fault::Instead(Answer::empty(429).with("retry-after", "30")),
+        ),
         ("its own throttling", Fault::Instead(throttled)),
-        ("500", Fault::Instead(Aweber::error(500, "InternalError", "oops"))),
+        (
+            "500",
+            Fault::Instead(Aweber::error(500, "InternalError", "oops")),
+        ),
         ("503 in HTML", Fault::Instead(Answer::html(503))),
         ("dropped", Fault::Dropped),
         ("dropped after it was done", Fault::DoneButDropped),
         ("never, though done", Fault::DoneButSilent),
         ("never", Fault::Silent),
-        ("a token taken back", Fault::Instead(Aweber::error(401, "UnauthorizedError", "access_token has expired"))),
+        (
+            "a token taken back",
+            Fault::Instead(Aweber::error(
+                401,
+                "UnauthorizedError",
+                "access_token has expired",
+            )),
+        ),
     ]
 }
 

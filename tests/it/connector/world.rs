@@ -56,7 +56,7 @@ pub struct World<V> {
     pub vendor: Stand<V>,
     pub server: TestServer,
     pub clock: Arc<TestClock>,
-    processor: &'static str,
+    pub processor: &'static str,
 }
 
 /// A registry that calls a Stripe with these customers: id and address.
@@ -219,7 +219,8 @@ impl<V: Vendor> World<V> {
 
     /// The same for all of them.
     pub async fn all_become(&self, state: TaskState) {
-        self.pass(|tasks| tasks.iter().all(|task| task.state() == state)).await;
+        self.pass(|tasks| tasks.iter().all(|task| task.state() == state))
+            .await;
     }
 
     async fn pass(&self, is_so: impl Fn(&[Task]) -> bool) -> Vec<Task> {

@@ -53,7 +53,10 @@ impl Aweber {
     }
 
     pub fn emails(&self) -> Vec<&str> {
-        self.subscribers.iter().map(|one| one.email.as_str()).collect()
+        self.subscribers
+            .iter()
+            .map(|one| one.email.as_str())
+            .collect()
     }
 
     pub fn error(status: u16, kind: &str, message: &str) -> Answer {
@@ -100,7 +103,8 @@ impl Aweber {
         if self.at(list, id).is_none() {
             return Self::missing();
         }
-        self.subscribers.retain(|one| one.list != list || one.id != id);
+        self.subscribers
+            .retain(|one| one.list != list || one.id != id);
         self.deleted.push(id);
         Answer::empty(200)
     }
@@ -117,11 +121,13 @@ impl Vendor for Aweber {
         let number = |text: &str| text.parse::<usize>().unwrap_or_default();
         match (call.method.as_str(), call.segments().as_slice()) {
             ("GET", ["1.0", "accounts"]) => {
-                let account = json!({"id": 1, "self_link": "https://api.aweber.com/1.0/accounts/1"});
+                let account =
+                    json!({"id": 1, "self_link": "https://api.aweber.com/1.0/accounts/1"});
                 page(call, vec![account])
             }
             ("GET", ["1.0", "accounts", "1", "lists"]) => {
-                let lists = (1..=self.lists).map(|id| json!({"id": id, "name": format!("list {id}")}));
+                let lists =
+                    (1..=self.lists).map(|id| json!({"id": id, "name": format!("list {id}")}));
                 page(call, lists.collect())
             }
             ("GET", ["1.0", "accounts", "1", "lists", list, "subscribers"]) => {
@@ -146,7 +152,10 @@ fn entry(one: &Subscriber) -> Value {
 }
 
 fn page(call: &Call, all: Vec<Value>) -> Answer {
-    let number = |name| call.parameter(name).and_then(|text| text.parse::<usize>().ok());
+    let number = |name| {
+        call.parameter(name)
+            .and_then(|text| text.parse::<usize>().ok())
+    };
     let start = number("ws.start").unwrap_or(0);
     let size = number("ws.size").unwrap_or(100).min(PAGE);
     let total = all.len();

@@ -48,7 +48,11 @@ impl Vendor for Google {
         }
         let asked = format!("/v1alpha/properties/{}:submitUserDeletion", self.property);
         if call.line() != format!("POST {asked}") {
-            return Self::error(403, "PERMISSION_DENIED", "The caller does not have permission");
+            return Self::error(
+                403,
+                "PERMISSION_DENIED",
+                "The caller does not have permission",
+            );
         }
         let body = call.json();
         let fields = body.as_object().map_or(0, serde_json::Map::len);

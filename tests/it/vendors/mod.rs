@@ -210,12 +210,6 @@ impl<V: Vendor> Stand<V> {
         self.state().counted
     }
 
-    /// How often something was asked.
-    pub fn count_of(&self, line: &str) -> usize {
-        let state = self.state();
-        state.calls.iter().filter(|call| call.line() == line).count()
-    }
-
     /// The most calls that were under way at once.
     pub fn most_at_once(&self) -> usize {
         self.state().most_at_once
@@ -407,9 +401,10 @@ impl Tokens {
         let client = header
             .as_deref()
             .and_then(|text| text.split_once(':'))
-            .map_or((field("client_id"), field("client_secret")), |(id, secret)| {
-                (id.to_owned(), secret.to_owned())
-            });
+            .map_or(
+                (field("client_id"), field("client_secret")),
+                |(id, secret)| (id.to_owned(), secret.to_owned()),
+            );
         if client != self.client {
             return Answer::json(401, &json!({"error": "invalid_client"}));
         }

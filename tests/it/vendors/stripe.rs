@@ -93,7 +93,8 @@ impl Stripe {
                 "validating" => "ready",
                 "redacting" => {
                     for customer in &job.customers {
-                        self.customers.insert(customer.clone(), "[redacted]".to_owned());
+                        self.customers
+                            .insert(customer.clone(), "[redacted]".to_owned());
                     }
                     "succeeded"
                 }
@@ -103,13 +104,17 @@ impl Stripe {
     }
 
     fn fails(&self, job: &Job, now: Timestamp) -> bool {
-        let is_young = self.charges.iter().any(|(customer, at)| {
-            job.customers.contains(customer) && now < *at + NINETY_DAYS
-        });
+        let is_young = self
+            .charges
+            .iter()
+            .any(|(customer, at)| job.customers.contains(customer) && now < *at + NINETY_DAYS);
         let is_locked = self.jobs.iter().any(|other| {
             other.id < job.id
                 && ["validating", "ready", "redacting"].contains(&other.status)
-                && other.customers.iter().any(|one| job.customers.contains(one))
+                && other
+                    .customers
+                    .iter()
+                    .any(|one| job.customers.contains(one))
         });
         is_young || is_locked || self.is_disputed
     }
@@ -123,7 +128,10 @@ impl Stripe {
                 _ => return Self::invalid("Received unknown parameter"),
             }
         }
-        if customers.is_empty() || customers.len() > 10 || !["error", "fix"].contains(&behaviour.as_str()) {
+        if customers.is_empty()
+            || customers.len() > 10
+            || !["error", "fix"].contains(&behaviour.as_str())
+        {
             return Self::invalid("Invalid objects");
         }
         if customers.iter().any(|id| !self.customers.contains_key(id)) {
@@ -175,7 +183,10 @@ impl Stripe {
 
     fn search(&self, call: &Call) -> Answer {
         let query = call.parameter("query").unwrap_or_default();
-        let Some(email) = query.strip_prefix("email:\"").and_then(|rest| rest.strip_suffix('"')) else {
+        let Some(email) = query
+            .strip_prefix("email:\"")
+            .and_then(|rest| rest.strip_suffix('"'))
+        else {
             return Self::invalid("We were unable to parse your search query");
         };
         let found = self.customers.iter();
@@ -193,16 +204,28 @@ impl Stripe {
     fn list_charges(&self, call: &Call) -> Answer {
         let customer = call.parameter("customer").unwrap_or_default();
         if !self.customers.contains_key(customer) {
-            return Self::error(400, "invalid_request_error", "resource_missing", "No such customer");
+            return Self::error(
+                400,
+                "invalid_request_error",
+                "resource_missing",
+                "No such customer",
+            );
         }
-        let mut of: Vec<_> = self.charges.iter().filter(|(of, _)| of == customer).collect();
+        let mut of: Vec<_> = self
+            .charges
+            .iter()
+            .filter(|(of, _)| of == customer)
+            .collect();
         of.sort_by_key(|(_, at)| std::cmp::Reverse(*at));
         let data: Vec<_> = of
             .iter()
             .take(1)
             .map(|(_, at)| json!({"id": "ch_1", "object": "charge", "created": at.as_second()}))
             .collect();
-        Answer::json(200, &json!({"object": "list", "has_more": of.len() > 1, "data": data}))
+        Answer::json(
+            200,
+            &json!({"object": "list", "has_more": of.len() > 1, "data": data}),
+        )
     }
 
     fn dispatch(&mut self, call: &Call) -> Answer {
@@ -246,9 +269,12 @@ impl Vendor for Stripe {
         let asked = format!("{} {}", call.path, call.body);
         match self.keys.get(&key) {
             Some((at, same, answer)) if now < *at + KEYS_LAST && *same == asked => answer.clone(),
-            Some((at, ..)) if now < *at + KEYS_LAST => {
-                Self::error(400, "idempotency_error", "", "Keys for idempotent requests can only be used with the same parameters")
-            }
+            Some((at, ..)) if now < *at + KEYS_LAST => Self::error(
+                400,
+                "idempotency_error",
+                "",
+                "Keys for idempotent requests can only be used with the same parameters",
+            ),
             _ => {
                 let answer = self.dispatch(call);
                 // What is refused before anything is done is not remembered.
