@@ -6,7 +6,6 @@ use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
-use uuid::Uuid;
 
 use super::{
     error::StoreError,
