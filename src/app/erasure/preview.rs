@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Held, TOLD_PAGE, ordinary};
 use crate::{
     app::{
-        error::Error,
+        error::{Error, Missing},
         registry::{Registry, View},
         resolve::resolve,
         task::{Inform, already_told, told},
@@ -17,6 +17,7 @@ use crate::{
         id::ItemId,
         item::ItemState,
         name::DataCategory,
+        request::{RequestKind, Scope, check::violations},
         subject_ref::SubjectRef,
         task::{Recipient, TaskCause, TaskKind},
     },
@@ -59,12 +60,17 @@ impl Registry {
         &self,
         caller: &Caller,
         subject: &SubjectRef,
-        scope: &ErasureScope,
+        scope: &Scope,
     ) -> Result<ErasurePreview, Error> {
         let view = self.view(caller, Action::PreviewErasure, None).await?;
+        violations(&[RequestKind::Erasure], scope, &view.policies).or(())?;
         let found = resolve(&view.snapshot, view.in_force()?, subject, "subject").await?;
         let held = Held::load(&view.snapshot, &view.policies, found.subject_id).await?;
-        let plan = held.plan(scope, &view.snapshot);
+        let is_theirs = |id: &ItemId| held.state.items.iter().any(|it| it.item_id == *id);
+        if !scope.item_ids.iter().all(is_theirs) {
+            return Err(Error::NotFound(Missing::Item));
+        }
+        let plan = held.plan(&ErasureScope::from(scope), &view.snapshot);
         let recipients = recipients(&view, &held, &plan).await?;
         let ErasurePlan {
             mut items,

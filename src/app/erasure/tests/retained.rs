@@ -342,6 +342,57 @@ async fn a_second_erasure_of_the_person_as_a_whole_waits_for_what_the_first_had_
 }
 
 #[tokio::test]
+async fn what_was_collected_again_after_an_erasure_is_told_of_again() {
+    let it = Erasures::new().await;
+    let anna = it.anna().await;
+    let first = it.erase(anna, &["email_address"]).await;
+    assert_eq!(it.told(first).await, ["aweber: email_address"]);
+    it.at("2020-01-03T00:00:00Z");
+    let mut again = collections::client(&[("shop_user", "anna")]);
+    again.items = vec![collections::item("email_address", EMAIL)];
+    it.register(again).await.expect("registered");
+    it.erase(anna, ORDERS).await;
+    let last = it.erase(anna, &[]).await;
+    assert_eq!(
+        it.told(last).await,
+        ["aweber: email_address", "holder crm: first_name"]
+    );
+}
+
+#[tokio::test]
+async fn a_preview_of_what_nobody_knows_or_asks_for_is_refused() {
+    let it = Erasures::new().await;
+    let anna = it.anna().await;
+    let preview = |scope: Scope| {
+        let registry = it.registry();
+        let caller = &it.it.caller;
+        async move {
+            let subject = SubjectRef::Id(anna);
+            registry.preview_erasure(caller, &subject, &scope).await
+        }
+    };
+    let of_others = Scope {
+        item_ids: vec![ItemId(Uuid::nil())],
+        ..Scope::default()
+    };
+    let refused = preview(of_others).await;
+    assert!(
+        matches!(refused, Err(Error::NotFound(Missing::Item))),
+        "{refused:?}"
+    );
+    let unfit = Scope {
+        all_purposes: true,
+        data_categories: vec!["shoe_size".parse().expect("a name")],
+        ..Scope::default()
+    };
+    let Err(Error::Invalid(violations)) = preview(unfit).await else {
+        panic!("it is refused");
+    };
+    let fields: Vec<_> = violations.iter().map(|it| it.field.as_str()).collect();
+    assert_eq!(fields, ["scope.all_purposes", "scope.data_categories[0]"]);
+}
+
+#[tokio::test]
 async fn the_sweep_finds_everybody_of_whom_something_stays_in_pages() {
     let it = Erasures::new().await;
     let mut all = Vec::new();
