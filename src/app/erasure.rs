@@ -25,7 +25,7 @@ use super::{
     effect::Effect,
     error::{Error, Missing},
     registry::{Registry, in_force},
-    task::{Inform, already_told, cancel_task, inform_recipients, prepare_notices, send_notices},
+    task::{Inform, already_told, cancel, inform_recipients, prepare_notices, send_notices},
 };
 use crate::{
     domain::{
@@ -246,7 +246,7 @@ async fn cancel_superseded(
     for task in tx.list_open_tasks(subject).await? {
         let is_about_content = matches!(task.kind, TaskKind::Rectify | TaskKind::ProvideCopy);
         if is_about_content && task.item_ids.iter().all(|id| going.contains(id)) {
-            events.extend(cancel_task(tx, task.task_id).await?);
+            events.extend(cancel(tx, task.task_id).await?);
         }
     }
     Ok(events)

@@ -6,7 +6,7 @@ mod notice;
 mod settle;
 mod work;
 
-pub(super) use ending::cancel_task;
+pub(super) use ending::cancel;
 pub(super) use inform::{Inform, Informed, inform_recipients, told};
 pub(super) use notice::{already_told, prepare_notices, send_notices};
 pub use settle::ListTasks;

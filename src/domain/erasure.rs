@@ -17,7 +17,6 @@ use super::{
     item::ItemState,
     name::{DataCategory, Purpose},
     policy::{compile::CompiledPolicy, model::LawfulBasis},
-    request::Scope,
     retention::purge::obligations,
     subject::SubjectState,
 };
@@ -32,15 +31,6 @@ pub struct ErasureScope {
     pub data_categories: Vec<DataCategory>,
     /// These items.
     pub item_ids: Vec<ItemId>,
-}
-
-impl From<&Scope> for ErasureScope {
-    fn from(scope: &Scope) -> Self {
-        Self {
-            data_categories: scope.data_categories.clone(),
-            item_ids: scope.item_ids.clone(),
-        }
-    }
 }
 
 impl ErasureScope {

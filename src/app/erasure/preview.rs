@@ -60,17 +60,22 @@ impl Registry {
         &self,
         caller: &Caller,
         subject: &SubjectRef,
-        scope: &Scope,
+        scope: &ErasureScope,
     ) -> Result<ErasurePreview, Error> {
         let view = self.view(caller, Action::PreviewErasure, None).await?;
-        violations(&[RequestKind::Erasure], scope, &view.policies).or(())?;
+        let asked = Scope {
+            data_categories: scope.data_categories.clone(),
+            item_ids: scope.item_ids.clone(),
+            ..Scope::default()
+        };
+        violations(&[RequestKind::Erasure], &asked, &view.policies).or(())?;
         let found = resolve(&view.snapshot, view.in_force()?, subject, "subject").await?;
         let held = Held::load(&view.snapshot, &view.policies, found.subject_id).await?;
         let is_theirs = |id: &ItemId| held.state.items.iter().any(|it| it.item_id == *id);
         if !scope.item_ids.iter().all(is_theirs) {
             return Err(Error::NotFound(Missing::Item));
         }
-        let plan = held.plan(&ErasureScope::from(scope), &view.snapshot);
+        let plan = held.plan(scope, &view.snapshot);
         let recipients = recipients(&view, &held, &plan).await?;
         let ErasurePlan {
             mut items,

@@ -466,9 +466,9 @@ async fn a_preview_says_what_the_erasure_then_does() {
         .await;
     for data in [vec!["email_address", "order_contents"], vec![]] {
         let names = data.iter().map(|data| data.parse().expect("a name"));
-        let scope = Scope {
+        let scope = ErasureScope {
             data_categories: names.collect(),
-            ..Scope::default()
+            item_ids: Vec::new(),
         };
         let subject = SubjectRef::Id(anna);
         let preview = it

@@ -20,7 +20,7 @@ pub(super) async fn save(tx: &mut Tx, task: &Task) -> Result<Option<Event>, Erro
 }
 
 /// Ends a task that is no longer wanted, if it has not ended. Its subject is held.
-pub(in crate::app) async fn cancel_task(tx: &mut Tx, id: TaskId) -> Result<Option<Event>, Error> {
+pub(in crate::app) async fn cancel(tx: &mut Tx, id: TaskId) -> Result<Option<Event>, Error> {
     let Some(held) = tx.hold_task(id).await? else {
         return Ok(None);
     };

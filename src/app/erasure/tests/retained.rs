@@ -363,7 +363,7 @@ async fn what_was_collected_again_after_an_erasure_is_told_of_again() {
 async fn a_preview_of_what_nobody_knows_or_asks_for_is_refused() {
     let it = Erasures::new().await;
     let anna = it.anna().await;
-    let preview = |scope: Scope| {
+    let preview = |scope: ErasureScope| {
         let registry = it.registry();
         let caller = &it.it.caller;
         async move {
@@ -371,25 +371,24 @@ async fn a_preview_of_what_nobody_knows_or_asks_for_is_refused() {
             registry.preview_erasure(caller, &subject, &scope).await
         }
     };
-    let of_others = Scope {
+    let of_others = ErasureScope {
         item_ids: vec![ItemId(Uuid::nil())],
-        ..Scope::default()
+        ..ErasureScope::default()
     };
     let refused = preview(of_others).await;
     assert!(
         matches!(refused, Err(Error::NotFound(Missing::Item))),
         "{refused:?}"
     );
-    let unfit = Scope {
-        all_purposes: true,
+    let unfit = ErasureScope {
         data_categories: vec!["shoe_size".parse().expect("a name")],
-        ..Scope::default()
+        ..ErasureScope::default()
     };
     let Err(Error::Invalid(violations)) = preview(unfit).await else {
         panic!("it is refused");
     };
     let fields: Vec<_> = violations.iter().map(|it| it.field.as_str()).collect();
-    assert_eq!(fields, ["scope.all_purposes", "scope.data_categories[0]"]);
+    assert_eq!(fields, ["scope.data_categories[0]"]);
 }
 
 #[tokio::test]
