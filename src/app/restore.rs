@@ -137,7 +137,7 @@ impl Registry {
     }
 }
 
-async fn apply_missing(
+pub(super) async fn apply_missing(
     tx: &mut Tx,
     policies: &PolicyHistory,
     entries: &[JournalEntry],

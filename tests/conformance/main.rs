@@ -10,6 +10,7 @@ mod sealing;
 mod clock;
 mod connections;
 mod contention;
+mod erasure;
 mod events;
 mod exports;
 mod idempotency;

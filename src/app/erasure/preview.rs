@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Held, TOLD_PAGE, ordinary};
 use crate::{
     app::{
-        error::Error,
+        error::{Error, Missing},
         registry::{Registry, View},
         resolve::resolve,
         task::{Inform, already_told, told},
@@ -17,6 +17,7 @@ use crate::{
         id::ItemId,
         item::ItemState,
         name::DataCategory,
+        request::{RequestKind, Scope, check::violations},
         subject_ref::SubjectRef,
         task::{Recipient, TaskCause, TaskKind},
     },
@@ -62,8 +63,18 @@ impl Registry {
         scope: &ErasureScope,
     ) -> Result<ErasurePreview, Error> {
         let view = self.view(caller, Action::PreviewErasure, None).await?;
+        let asked = Scope {
+            data_categories: scope.data_categories.clone(),
+            item_ids: scope.item_ids.clone(),
+            ..Scope::default()
+        };
+        violations(&[RequestKind::Erasure], &asked, &view.policies).or(())?;
         let found = resolve(&view.snapshot, view.in_force()?, subject, "subject").await?;
         let held = Held::load(&view.snapshot, &view.policies, found.subject_id).await?;
+        let is_theirs = |id: &ItemId| held.state.items.iter().any(|it| it.item_id == *id);
+        if !scope.item_ids.iter().all(is_theirs) {
+            return Err(Error::NotFound(Missing::Item));
+        }
         let plan = held.plan(scope, &view.snapshot);
         let recipients = recipients(&view, &held, &plan).await?;
         let ErasurePlan {

@@ -1,7 +1,7 @@
 //! What recipients are told later: of items that stay with them for as long as they stay here. When the
 //! items go the person is erased, so what names the person is kept apart until then, and goes with them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::inform::{AlreadyTold, Inform, Informed, identifiers, make, portions, told};
 use crate::{
@@ -15,16 +15,26 @@ use crate::{
     store::{Session, Tx, notice::Notice},
 };
 
-/// Who was told to erase which items of a subject, by whatever task.
+/// Who was told of which items that stay, by the erasures that had to leave them. An item that was
+/// collected again after an erasure is another matter, under the same id.
 pub(in crate::app) async fn already_told(
     session: &Session,
     subject: SubjectId,
 ) -> Result<AlreadyTold, Error> {
+    let erasures = session.list_erasures(subject).await?.into_iter();
+    let kept: HashMap<_, HashSet<_>> = erasures
+        .map(|erasure| {
+            let items = erasure.kept.into_iter().flat_map(|kept| kept.item_ids);
+            (erasure.subject_request_id, items.collect())
+        })
+        .collect();
     let mut told = AlreadyTold::new();
     for task in session.list_tasks_of_kind(subject, TaskKind::Erase).await? {
-        told.entry(task.recipient)
-            .or_default()
-            .extend(task.item_ids);
+        let request = task.subject_request_id.as_ref();
+        if let Some(kept) = request.and_then(|request| kept.get(request)) {
+            let items = task.item_ids.into_iter().filter(|id| kept.contains(id));
+            told.entry(task.recipient).or_default().extend(items);
+        }
     }
     Ok(told)
 }
@@ -89,6 +99,10 @@ async fn send(
 ) -> Result<(), Error> {
     let Some(TaskPayload { identifiers, items }) = tx.read_notice(notice.notice_id).await? else {
         // Its key is lost with a restored backup: nobody knows any more whom to name.
+        tracing::error!(
+            notice_id = %notice.notice_id,
+            "the key of a notice is gone: a recipient is not told that items are to be erased"
+        );
         return Ok(tx.remove_notice(notice.notice_id).await?);
     };
     let is_going = |item: &TaskItem| going.contains_key(&item.item_id);

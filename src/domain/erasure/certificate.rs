@@ -459,7 +459,7 @@ mod tests {
             ErasureCertificate::read(bad.to_json().as_bytes()).expect_err("it is refused")
         };
         for change in [
-            &(|it| it.is_final = true) as &dyn Fn(&mut ErasureCertificate),
+            &(|it: &mut ErasureCertificate| it.is_final = true) as &dyn Fn(&mut ErasureCertificate),
             &|it| it.erased_items = 1,
             &|it| it.kept[0].items = 1,
             &|it| it.tasks.clear(),
