@@ -18,6 +18,7 @@ mod merge;
 pub mod page;
 pub mod policy;
 pub mod purpose;
+mod reading;
 pub mod record;
 pub mod registry;
 mod resolve;
