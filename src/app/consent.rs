@@ -12,18 +12,20 @@ mod tests;
 mod token;
 mod withdrawal;
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use jiff::Timestamp;
 
 use super::{
     error::{Error, Missing},
     page::Page,
-    registry::{Call, Change, Registry, View, Written, in_force},
+    registry::{Call, Change, Registry, Written, in_force},
     resolve::{resolve, resolve_locked},
 };
 use crate::{
     crypto::signature::Envelope,
     domain::{
-        audit::Action,
+        audit::{Action, AuditDetail},
         caller::Caller,
         consent::{
             ConsentRecord,
@@ -34,16 +36,17 @@ use crate::{
         id::{ConsentId, SubjectId},
         journal::JournalKind,
         name::Purpose,
-        policy::compile::CompiledPolicy,
+        policy::{compile::CompiledPolicy, history::PolicyHistory},
         revision::Revision,
         subject_ref::SubjectRef,
     },
-    store::consent::ConsentPlace,
+    store::{Session, consent::ConsentPlace},
 };
 
 use answer::Told;
 pub(super) use request::{AskedBack, withdraw_by_request};
 pub(super) use statement::{CheckedStatement, check_statement};
+pub(super) use stop::stop_recipients;
 pub use token::{
     IssueWithdrawalToken, IssuedToken, TOKEN_LIFETIME_DEFAULT, TOKEN_LIFETIME_MAX,
     TOKEN_LIFETIME_MIN,
@@ -95,7 +98,7 @@ impl Registry {
                     let policy = in_force(policies, now)?;
                     let subject = resolve_locked(tx, policy, &subject, "subject").await?;
                     let subject = subject.subject_id;
-                    let stopped = stop::stop_recipients(tx, policies, subject, &checked).await?;
+                    let stopped = stop_recipients(tx, policies, subject, &checked).await?;
                     let records = statement::append_records(tx, subject, &checked).await?;
                     let facts = answer::short(&records);
                     let event =
@@ -122,21 +125,28 @@ impl Registry {
         caller: &Caller,
         query: ListConsents,
     ) -> Result<Page<ConsentRecord>, Error> {
-        let view = self
-            .view(caller, Action::ListConsents, query.at_least_as_fresh)
-            .await?;
-        let subject = find_subject(&view, &query.subject).await?;
-        let list = list_name(subject, &query.purposes);
-        let after = match &query.page_token {
-            Some(token) => Some(place(&self.open_token(&list, token)?)?),
-            None => None,
-        };
-        let limit = query.page_size as u64 + 1;
-        let facts = view
-            .snapshot
-            .list_consents(subject, &query.purposes, after, limit)
-            .await?;
-        Ok(self.page(&list, query.page_size, facts, position))
+        let (registry, fresh) = (self.clone(), query.at_least_as_fresh);
+        let query = Arc::new(query);
+        let read = self.read_audited(caller, Action::ListConsents, fresh, move |tx, policies| {
+            let (registry, query) = (registry.clone(), query.clone());
+            Box::pin(async move {
+                let subject = find_subject(tx, policies, &query.subject).await?;
+                let list = list_name(subject, &query.purposes);
+                let after = match &query.page_token {
+                    Some(token) => Some(place(&registry.open_token(&list, token)?)?),
+                    None => None,
+                };
+                let limit = query.page_size as u64 + 1;
+                let facts = tx
+                    .list_consents(subject, &query.purposes, after, limit)
+                    .await?;
+                let page = registry.page(&list, query.page_size, facts, position);
+                let audit = shown(subject, &page.entries);
+                Ok((page, audit))
+            })
+        });
+        let (page, _) = read.await?;
+        Ok(page)
     }
 
     /// The receipt of one consent fact.
@@ -146,17 +156,25 @@ impl Registry {
         subject: &SubjectRef,
         consent: ConsentId,
     ) -> Result<SignedReceipt, Error> {
-        let view = self.view(caller, Action::GetConsentReceipt, None).await?;
-        let subject = find_subject(&view, subject).await?;
-        let fact = view
-            .snapshot
-            .find_consent(subject, consent)
-            .await?
-            .ok_or(Error::NotFound(Missing::Consent))?;
-        let shown = view.policies.get(&fact.evidence.policy_version);
-        // A fact is kept under a published version only, and versions are never taken back.
-        let shown = shown.ok_or(Error::NotFound(Missing::Policy))?;
-        Ok(self.sign_receipt(ConsentReceipt::of(fact, shown, view.now()), shown))
+        let (action, subject) = (Action::GetConsentReceipt, subject.clone());
+        let read = self.read_audited(caller, action, None, move |tx, policies| {
+            let subject = subject.clone();
+            Box::pin(async move {
+                let subject = find_subject(tx, policies, &subject).await?;
+                let fact = tx
+                    .find_consent(subject, consent)
+                    .await?
+                    .ok_or(Error::NotFound(Missing::Consent))?;
+                let audit = shown(subject, std::slice::from_ref(&fact));
+                let version = policies.get(&fact.evidence.policy_version);
+                // A fact is kept under a published version only, and versions are never taken back.
+                let version = version.ok_or(Error::NotFound(Missing::Policy))?.clone();
+                let receipt = ConsentReceipt::of(fact, &version, tx.now());
+                Ok(((receipt, version), audit))
+            })
+        });
+        let ((receipt, version), _) = read.await?;
+        Ok(self.sign_receipt(receipt, &version))
     }
 
     fn sign_receipt(&self, receipt: ConsentReceipt, shown: &CompiledPolicy) -> SignedReceipt {
@@ -166,8 +184,23 @@ impl Registry {
     }
 }
 
-async fn find_subject(view: &View, subject: &SubjectRef) -> Result<SubjectId, Error> {
-    let found = resolve(&view.snapshot, view.in_force()?, subject, "subject").await?;
+/// What the log says of facts that were read: their texts are personal data.
+fn shown(subject: SubjectId, facts: &[ConsentRecord]) -> AuditDetail {
+    let purposes: BTreeSet<_> = facts.iter().map(|fact| fact.purpose.clone()).collect();
+    AuditDetail {
+        purposes: purposes.into_iter().collect(),
+        consent_ids: facts.iter().map(|fact| fact.consent_id).collect(),
+        ..AuditDetail::of(subject)
+    }
+}
+
+async fn find_subject(
+    session: &Session,
+    policies: &PolicyHistory,
+    subject: &SubjectRef,
+) -> Result<SubjectId, Error> {
+    let policy = in_force(policies, session.now())?;
+    let found = resolve(session, policy, subject, "subject").await?;
     match found.erased_at {
         None => Ok(found.subject_id),
         Some(_) => Err(Error::NotFound(Missing::Subject)),

@@ -10,7 +10,7 @@ use super::{
     decision::{Answer, Evidence, Judged, permit},
     error::{Error, Missing},
     page::Page,
-    registry::{AHEAD_MAX, Call, Change, Registry, Written, in_force},
+    registry::{AHEAD_MAX, Call, Change, Registry, Written, authorise, in_force},
     resolve::{resolve, resolve_each},
 };
 use crate::{
@@ -163,22 +163,50 @@ impl Registry {
         size: usize,
         token: Option<&str>,
     ) -> Result<Page<Disclosure>, Error> {
-        let view = self.view(caller, Action::ListDisclosures, None).await?;
+        authorise(caller, Action::ListDisclosures)?;
         let processors = visible_processors(caller, processor)?;
-        let found = resolve(&view.snapshot, view.in_force()?, subject, "subject").await?;
-        let id = found.subject_id;
-        let list = format!("disclosures {id} {processors:?}");
-        let before = match token {
-            Some(token) => Some(position(&self.open_token(&list, token)?)?),
-            None => None,
-        };
-        let entries = view
-            .snapshot
-            .list_disclosures(id, processors.as_deref(), before, size as u64 + 1)
-            .await?;
-        Ok(self.page(&list, size, entries, |it| {
-            format!("{} {}", it.recorded_at.as_microsecond(), it.disclosure_id)
-        }))
+        let asked = (
+            self.clone(),
+            subject.clone(),
+            processors,
+            token.map(str::to_owned),
+        );
+        let asked = Arc::new(asked);
+        let action = Action::ListDisclosures;
+        let read = self.read_audited(caller, action, None, move |tx, policies| {
+            let asked = asked.clone();
+            Box::pin(async move {
+                let (registry, subject, processors, token) = &*asked;
+                let policy = in_force(policies, tx.now())?;
+                let id = resolve(tx, policy, subject, "subject").await?.subject_id;
+                let list = format!("disclosures {id} {processors:?}");
+                let before = match token {
+                    Some(token) => Some(position(&registry.open_token(&list, token)?)?),
+                    None => None,
+                };
+                let entries = tx
+                    .list_disclosures(id, processors.as_deref(), before, size as u64 + 1)
+                    .await?;
+                let page = registry.page(&list, size, entries, |it| {
+                    format!("{} {}", it.recorded_at.as_microsecond(), it.disclosure_id)
+                });
+                let audit = shown(id, &page.entries);
+                Ok((page, audit))
+            })
+        });
+        let (page, _) = read.await?;
+        Ok(page)
+    }
+}
+
+/// What the log says of disclosures that were read: what recipients call a person is personal data.
+fn shown(subject: SubjectId, disclosures: &[Disclosure]) -> AuditDetail {
+    let of = |it: &Disclosure| (it.processor.clone(), it.purpose.clone());
+    let (processors, purposes): (BTreeSet<_>, BTreeSet<_>) = disclosures.iter().map(of).unzip();
+    AuditDetail {
+        processors: processors.into_iter().collect(),
+        purposes: purposes.into_iter().collect(),
+        ..AuditDetail::of(subject)
     }
 }
 

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod page;
 pub mod policy;
 pub mod purpose;
+mod reading;
 pub mod record;
 pub mod registry;
 pub mod request;

@@ -5,6 +5,8 @@ mod erasures;
 mod preview;
 mod purge;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

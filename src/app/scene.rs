@@ -140,7 +140,8 @@ pub(crate) async fn say(
     .await;
 }
 
-fn item(tx: &Tx, category: &str, data: &str) -> Item {
+/// An item collected now.
+pub(crate) fn item(tx: &Tx, category: &str, data: &str) -> Item {
     Item {
         state: ItemState {
             item_id: ItemId(tx.new_id()),

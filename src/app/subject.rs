@@ -59,18 +59,18 @@ impl Registry {
         subject: &SubjectRef,
         revision: Option<Revision>,
     ) -> Result<(Subject, Revision), Error> {
-        let view = self.view(&call.caller, call.action, revision).await?;
-        let policy = view.in_force()?;
-        let record = resolve(&view.snapshot, policy, subject, "subject").await?;
-        let subject_id = record.subject_id;
-        let subject = read(&view.snapshot, policy, record).await?;
-        let revision = view.snapshot.last_revision().await?;
-        view.snapshot.close().await?;
-        self.change(call, move |_, _| {
-            Box::pin(async move { Ok(Change::new((), AuditDetail::of(subject_id))) })
+        let subject = subject.clone();
+        self.read_audited(&call.caller, call.action, revision, move |tx, policies| {
+            let subject = subject.clone();
+            Box::pin(async move {
+                let policy = in_force(policies, tx.now())?;
+                // Held, since it is read in several steps.
+                let record = resolve_locked(tx, policy, &subject, "subject").await?;
+                let audit = AuditDetail::of(record.subject_id);
+                Ok((read(tx, policy, record).await?, audit))
+            })
         })
-        .await?;
-        Ok((subject, revision))
+        .await
     }
 
     /// Makes two subjects one: everything of `from` moves to `into`, and its id leads there.

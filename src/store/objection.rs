@@ -114,6 +114,22 @@ impl Tx {
         Ok(())
     }
 
+    /// Lets these objections of a subject count from an instant on. Lock the subject first.
+    pub async fn renew_objections(
+        &mut self,
+        subject: SubjectId,
+        objections: &[ObjectionId],
+        from: Timestamp,
+    ) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(row::Column::OccurredAt, from.as_microsecond().into())
+            .filter(row::Column::SubjectId.eq(subject.0))
+            .filter(row::Column::ObjectionId.is_in(objections.iter().map(|id| id.0)))
+            .exec(self.connection()?)
+            .await?;
+        Ok(())
+    }
+
     /// Gives the objections of one subject to another, for a merge. Lock both subjects first.
     pub async fn move_objections(
         &mut self,

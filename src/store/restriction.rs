@@ -111,6 +111,22 @@ impl Tx {
         Ok(())
     }
 
+    /// Lets these restrictions of a subject count from an instant on. Lock the subject first.
+    pub async fn renew_restrictions(
+        &mut self,
+        subject: SubjectId,
+        restrictions: &[RestrictionId],
+        from: Timestamp,
+    ) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(row::Column::StartedAt, from.as_microsecond().into())
+            .filter(row::Column::SubjectId.eq(subject.0))
+            .filter(row::Column::RestrictionId.is_in(restrictions.iter().map(|id| id.0)))
+            .exec(self.connection()?)
+            .await?;
+        Ok(())
+    }
+
     /// Gives the restrictions of one subject to another, for a merge. Lock both subjects first.
     pub async fn move_restrictions(
         &mut self,

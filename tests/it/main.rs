@@ -23,6 +23,7 @@ mod purpose;
 mod record;
 mod replicas;
 mod restore;
+mod retention;
 mod secrecy;
 mod server;
 mod subject;

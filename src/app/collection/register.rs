@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::{
-        consent::CheckedStatement,
+        consent::{CheckedStatement, stop_recipients},
         error::Error,
         merge::{check_size, merge_subject},
         registry::{Change, in_force},
@@ -125,14 +125,37 @@ impl Work<'_> {
                 continue;
             }
             let first = outcomes.len();
+            let denying = denying(&placed);
             self.fill(&mut known, &mut writes, placed, outcomes).await?;
             writes.flush(self.tx, self.caller).await?;
+            for (place, subject, checked) in denying {
+                let outcome = outcomes.get_mut(first + place);
+                self.stop(subject, checked, outcome).await?;
+            }
             if !merged.is_empty() {
                 let Some(Ok(change)) = outcomes.get_mut(first) else {
                     return Err(Error::Internal("a device was merged for nothing".into()));
                 };
                 change.events.splice(..0, merged.drain(..));
             }
+        }
+        Ok(())
+    }
+
+    /// Tells those who use data on a consent that a registration takes back to stop.
+    async fn stop(
+        &mut self,
+        subject: SubjectId,
+        checked: &Checked,
+        outcome: Option<&mut Outcome>,
+    ) -> Result<(), Error> {
+        let Some(Ok(change)) = outcome else {
+            return Err(Error::Internal("a refusal was not recorded".into()));
+        };
+        for statement in &checked.consents {
+            let stopped = stop_recipients(self.tx, self.policies, subject, statement).await?;
+            change.audit.task_ids.extend(stopped.task_ids);
+            change.events.extend(stopped.events);
         }
         Ok(())
     }
@@ -398,6 +421,18 @@ impl Work<'_> {
         writes.consents.extend(records.iter().flatten().cloned());
         records
     }
+}
+
+/// Whose registrations deny something, by their places.
+fn denying<'c>(placed: &[Result<Placed<'c>, Error>]) -> Vec<(usize, SubjectId, &'c Checked)> {
+    let good = placed.iter().enumerate();
+    let good = good.filter_map(|(place, placed)| Some((place, placed.as_ref().ok()?)));
+    good.filter(|(_, placed)| {
+        let mut consents = placed.checked.consents.iter();
+        consents.any(CheckedStatement::is_denial)
+    })
+    .map(|(place, placed)| (place, placed.subject, placed.checked))
+    .collect()
 }
 
 fn change(

@@ -1,3 +1,4 @@
+mod stop;
 mod suppression;
 
 use std::time::Duration;

@@ -18,8 +18,8 @@ use crate::{
 
 /// Makes a task for everybody who has the person's data for a purpose of `statement`, or to whom the
 /// policy gives it for that: for a withdrawal always, for a refusal if there had been a yes. Nobody is
-/// told of somebody without items. Call it before the facts are appended; the subject is held.
-pub(super) async fn stop_recipients(
+/// told of somebody without items. The subject is held.
+pub(in crate::app) async fn stop_recipients(
     tx: &mut Tx,
     policies: &PolicyHistory,
     subject: SubjectId,

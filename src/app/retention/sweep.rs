@@ -63,9 +63,15 @@ impl Registry {
                 return Ok(None);
             };
             worker_id = Some(part.worker_id);
-            let is_resumed = part.is_resumed;
-            if !self.sweep(part, &mut swept).await? {
-                return Ok(None);
+            let (worker, is_resumed) = (part.worker_id, part.is_resumed);
+            match self.sweep(part, &mut swept).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) => {
+                    // Its place is kept; should this fail as well, the lease runs out.
+                    drop(self.leave(worker).await);
+                    return Err(error);
+                }
             }
             if !is_resumed || self.stopping.is_cancelled() {
                 return Ok(Some(swept));
@@ -187,6 +193,22 @@ impl Registry {
                 return Ok(());
             }
         }
+    }
+
+    /// Lets another worker go on at once.
+    async fn leave(&self, worker_id: Uuid) -> Result<(), Error> {
+        self.store
+            .write("leave_sweep", self.clock_now(), move |tx| {
+                Box::pin(async move {
+                    let mut sweep = tx.hold_sweep(NAME).await?;
+                    if sweep.worker.is_some_and(|it| it.worker_id == worker_id) {
+                        sweep.worker = None;
+                        tx.save_sweep(NAME, &sweep).await?;
+                    }
+                    Ok::<_, Error>(())
+                })
+            })
+            .await
     }
 
     /// Keeps how far the sweep has come; a sign of life as well. `false`: another replica is at it.

@@ -5,10 +5,16 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    ConsentFact,
+    ConsentChoice, ConsentFact,
     fold::{self, Answer},
 };
-use crate::domain::name::{Processor, Purpose};
+use crate::domain::{
+    decision::is_affirmative,
+    id::{ObjectionId, RestrictionId},
+    name::{Processor, Purpose},
+    policy::compile::CompiledPolicy,
+    subject::{Objection, Restriction, SubjectState},
+};
 
 /// A denial that one of the two histories ends in and that both together would lose. It is to be
 /// appended to the merged history as a fact of its own.
@@ -46,6 +52,106 @@ pub fn merge_denials<'a>(
         .into_iter()
         .flat_map(|purpose| merge.denials_of(purpose, &processors))
         .collect()
+}
+
+/// Objections and restrictions that a later yes of the other history would answer. Nobody who objected
+/// or had processing restricted has said that yes, so they count from the merge on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outweighed {
+    /// The objections.
+    pub objections: Vec<ObjectionId>,
+    /// The restrictions.
+    pub restrictions: Vec<RestrictionId>,
+    /// From when on they count.
+    pub from: Timestamp,
+}
+
+/// What one of two people said against a use and a yes of the other, said later, would outweigh once
+/// they are one. A yes that the person said afterwards has to be said again where it is outweighed for
+/// another use: an objection, and a restriction, is to all of them.
+pub fn outweighed<'a>(
+    policy: &CompiledPolicy,
+    one: &SubjectState,
+    other: &SubjectState,
+    known_processors: impl IntoIterator<Item = &'a Processor>,
+    merged_at: Timestamp,
+) -> Outweighed {
+    let both: Vec<_> = one
+        .consents
+        .iter()
+        .chain(&other.consents)
+        .cloned()
+        .collect();
+    let named = both.iter().flat_map(|fact| &fact.processors).cloned();
+    let processors: BTreeSet<_> = known_processors.into_iter().cloned().chain(named).collect();
+    let purposes: BTreeSet<_> = both.iter().map(|fact| &fact.purpose).collect();
+    let from = last_word(&one.consents, &other.consents, merged_at);
+    let uses: Vec<_> = purposes
+        .into_iter()
+        .flat_map(|purpose| {
+            let recipients = processors.iter().map(Some).chain([None]);
+            recipients.map(move |recipient| Use {
+                purpose,
+                recipient,
+                at: from,
+            })
+        })
+        .collect();
+    let mut found = Outweighed {
+        from,
+        ..Outweighed::default()
+    };
+    for state in [one, other] {
+        let own = &state.consents;
+        let objections = state.objections.iter().filter(|it| {
+            let mut uses = uses.iter();
+            uses.any(|of| !answers(policy, own, it, *of) && answers(policy, &both, it, *of))
+        });
+        found
+            .objections
+            .extend(objections.map(|it| it.objection_id));
+        let standing = state
+            .restrictions
+            .iter()
+            .filter(|it| it.lifted_at.is_none_or(|lifted| merged_at < lifted));
+        let restrictions = standing.filter(|it| {
+            let mut uses = uses.iter();
+            uses.any(|of| !permits(own, it, *of) && permits(&both, it, *of))
+        });
+        found
+            .restrictions
+            .extend(restrictions.map(|it| it.restriction_id));
+    }
+    found
+}
+
+/// A use of data: what for, and by whom.
+#[derive(Clone, Copy)]
+struct Use<'a> {
+    purpose: &'a Purpose,
+    recipient: Option<&'a Processor>,
+    at: Timestamp,
+}
+
+/// Whether a yes answers an objection.
+fn answers(
+    policy: &CompiledPolicy,
+    facts: &[ConsentFact],
+    objection: &Objection,
+    of: Use<'_>,
+) -> bool {
+    let heard = fold::bearing_on(facts, of.purpose, of.recipient, of.at);
+    let mut heard = heard.into_iter();
+    objection.purpose == *of.purpose
+        && heard.any(|it| it.occurred_at > objection.occurred_at && is_affirmative(policy, it))
+}
+
+/// Whether the yes that stands permits a use under a restriction.
+fn permits(facts: &[ConsentFact], restriction: &Restriction, of: Use<'_>) -> bool {
+    let standing = fold::fold(fold::bearing_on(facts, of.purpose, of.recipient, of.at));
+    standing.is_some_and(|Answer { fact, .. }| {
+        fact.choice == ConsentChoice::Given && fact.occurred_at > restriction.started_at
+    })
 }
 
 struct Merge<'a> {

@@ -6,7 +6,8 @@ use registry::proto::v1::{
     disclosure_service_client::DisclosureServiceClient, event_service_client::EventServiceClient,
     hold_service_client::HoldServiceClient, policy_service_client::PolicyServiceClient,
     purpose_service_client::PurposeServiceClient, record_service_client::RecordServiceClient,
-    subject_service_client::SubjectServiceClient, task_service_client::TaskServiceClient,
+    retention_service_client::RetentionServiceClient, subject_service_client::SubjectServiceClient,
+    task_service_client::TaskServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -47,6 +48,7 @@ pub struct Clients {
     pub hold: HoldServiceClient<Way>,
     pub event: EventServiceClient<Way>,
     pub audit: AuditServiceClient<Way>,
+    pub retention: RetentionServiceClient<Way>,
 }
 
 impl Clients {
@@ -69,6 +71,7 @@ impl Clients {
             hold: HoldServiceClient::new(way()),
             event: EventServiceClient::new(way()),
             audit: AuditServiceClient::new(way()),
+            retention: RetentionServiceClient::new(way()),
         }
     }
 }

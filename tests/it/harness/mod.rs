@@ -11,6 +11,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use registry::{
+    app::Registry,
     auth::dev_issuer::{DevIssuer, Grant},
     cli::{
         compose::{self, Assembled},
@@ -65,6 +66,8 @@ pub struct TestServer {
     pub config: Config,
     /// Where its metrics are fetched, if they are.
     pub metrics: Option<SocketAddr>,
+    /// Its use cases, for what it does of its own accord: a test need not wait for it.
+    pub registry: Registry,
     address: String,
     issuer: Arc<DevIssuer>,
     lifecycle: Lifecycle,
@@ -149,6 +152,7 @@ impl TestServer {
     ) -> Self {
         let (address, lifecycle) = (assembled.address, assembled.lifecycle.clone());
         let metrics = assembled.metrics_address;
+        let registry = assembled.registry.clone();
         let running =
             tokio::spawn(async move { assembled.run().await.expect("the server ends when asked") });
         Self {
@@ -156,6 +160,7 @@ impl TestServer {
             dir,
             config,
             metrics,
+            registry,
             address: format!("http://{address}"),
             issuer: Arc::new(issuer),
             lifecycle,
