@@ -19,6 +19,7 @@ mod policy;
 mod purpose;
 mod record;
 mod replicas;
+mod request;
 mod restore;
 mod secrecy;
 mod server;
