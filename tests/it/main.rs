@@ -22,6 +22,7 @@ mod policy;
 mod purpose;
 mod record;
 mod replicas;
+mod request;
 mod restore;
 mod retention;
 mod secrecy;

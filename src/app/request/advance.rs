@@ -77,7 +77,9 @@ impl Registry {
         }
         let leaves = match list_leaves(&snapshot, &begun).await {
             Ok(leaves) => leaves,
-            Err(_) => one_by_one(&snapshot, &begun).await,
+            // One that does not read is not to hold up the others.
+            Err(Error::Internal(_)) => one_by_one(&snapshot, &begun).await,
+            Err(error) => return Err(error),
         };
         let now = snapshot.now();
         snapshot.close().await?;

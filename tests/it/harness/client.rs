@@ -6,7 +6,8 @@ use registry::proto::v1::{
     disclosure_service_client::DisclosureServiceClient, event_service_client::EventServiceClient,
     hold_service_client::HoldServiceClient, policy_service_client::PolicyServiceClient,
     purpose_service_client::PurposeServiceClient, record_service_client::RecordServiceClient,
-    retention_service_client::RetentionServiceClient, subject_service_client::SubjectServiceClient,
+    request_service_client::RequestServiceClient, retention_service_client::RetentionServiceClient,
+    subject_service_client::SubjectServiceClient,
     task_service_client::TaskServiceClient,
 };
 use tonic::{
@@ -42,6 +43,7 @@ pub struct Clients {
     pub purpose: PurposeServiceClient<Way>,
     pub consent: ConsentServiceClient<Way>,
     pub record: RecordServiceClient<Way>,
+    pub request: RequestServiceClient<Way>,
     pub subject: SubjectServiceClient<Way>,
     pub task: TaskServiceClient<Way>,
     pub disclosure: DisclosureServiceClient<Way>,
@@ -65,6 +67,7 @@ impl Clients {
             purpose: PurposeServiceClient::new(way()),
             consent: ConsentServiceClient::new(way()),
             record: RecordServiceClient::new(way()),
+            request: RequestServiceClient::new(way()),
             subject: SubjectServiceClient::new(way()),
             task: TaskServiceClient::new(way()),
             disclosure: DisclosureServiceClient::new(way()),
