@@ -1,4 +1,5 @@
-//! Indexes of what is open, for what monitoring counts every few seconds.
+//! Indexes of what is open, for what monitoring counts every few seconds; and the audit log by time, in
+//! the order in which it is listed.
 
 use sea_orm_migration::prelude::*;
 
@@ -11,9 +12,13 @@ const UP: &[&str] = &[
     "CREATE INDEX tasks_unconfirmed ON tasks (task_id) WHERE state = 'UNCONFIRMED'",
     "CREATE INDEX exports_open ON exports (export_id) WHERE destroyed_at IS NULL",
     "CREATE INDEX legal_holds_standing ON legal_holds (legal_hold_id) WHERE released_at IS NULL",
+    "DROP INDEX audit_by_time",
+    "CREATE INDEX audit_by_time ON audit (at, seq)",
 ];
 
 const DOWN: &[&str] = &[
+    "DROP INDEX audit_by_time",
+    "CREATE INDEX audit_by_time ON audit (at)",
     "DROP INDEX legal_holds_standing",
     "DROP INDEX exports_open",
     "DROP INDEX tasks_unconfirmed",

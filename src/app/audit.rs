@@ -1,12 +1,17 @@
 //! Reading the audit log (Art. 5(2)): who did what to whose data, and why a decision was as it was.
 
+use jiff::Timestamp;
+
 use super::{
     error::{Error, Missing},
     page::Page,
     registry::Registry,
     resolve::resolve,
 };
-use crate::domain::{audit::Action, caller::Caller, id::DecisionId, subject_ref::SubjectRef};
+use crate::{
+    domain::{audit::Action, caller::Caller, id::DecisionId, subject_ref::SubjectRef},
+    store::audit::AuditPlace,
+};
 
 pub use crate::store::{
     audit::{AuditEntry, AuditFilter},
@@ -34,11 +39,8 @@ impl Registry {
         };
         let list = format!("audit {subject:?} {filter:?}");
         let before = match token {
-            Some(token) => self
-                .open_token(&list, token)?
-                .parse()
-                .map_err(|_| Error::CursorInvalid)?,
-            None => i64::MAX,
+            Some(token) => Some(place(&self.open_token(&list, token)?)?),
+            None => None,
         };
         if let Some(subject) = subject {
             filter.subjects = view.snapshot.list_merged(subject).await?;
@@ -48,7 +50,9 @@ impl Registry {
             .snapshot
             .list_audit_entries(&filter, before, size as u64 + 1)
             .await?;
-        Ok(self.page(&list, size, entries, |entry| entry.seq.to_string()))
+        Ok(self.page(&list, size, entries, |entry| {
+            format!("{} {}", entry.at.as_microsecond(), entry.seq)
+        }))
     }
 
     /// A decision that was kept, with its question.
@@ -61,6 +65,17 @@ impl Registry {
         let kept = view.snapshot.find_decision(decision_id).await?;
         kept.ok_or(Error::NotFound(Missing::Decision))
     }
+}
+
+fn place(text: &str) -> Result<AuditPlace, Error> {
+    let read = || {
+        let (at, seq) = text.split_once(' ')?;
+        Some(AuditPlace {
+            at: Timestamp::from_microsecond(at.parse().ok()?).ok()?,
+            seq: seq.parse().ok()?,
+        })
+    };
+    read().ok_or(Error::CursorInvalid)
 }
 
 #[cfg(test)]

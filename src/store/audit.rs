@@ -81,17 +81,28 @@ pub struct AuditFilter {
     pub to: Option<Timestamp>,
 }
 
+/// A place in the log as it is listed: by time, and among those of one instant as they were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditPlace {
+    /// When.
+    pub at: Timestamp,
+    /// Its place among those written.
+    pub seq: i64,
+}
+
 impl Session {
-    /// Entries before place `before`, latest first, `limit` at most.
+    /// Entries before `before`, latest first, `limit` at most. A span of time is read in the order of its
+    /// index, so that a page costs as much as its entries, however long the log is.
     pub async fn list_audit_entries(
         &self,
         filter: &AuditFilter,
-        before: i64,
+        before: Option<AuditPlace>,
         limit: u64,
     ) -> Result<Vec<AuditEntry>, StoreError> {
         let rows = row::Entity::find()
-            .filter(row::Column::Seq.lt(before))
+            .filter(before.map_or_else(Condition::all, earlier))
             .filter(self.audit_condition(filter))
+            .order_by_desc(row::Column::At)
             .order_by_desc(row::Column::Seq)
             .limit(limit)
             .all(self.connection()?)
@@ -133,6 +144,19 @@ impl Session {
         }
         all
     }
+}
+
+fn earlier(place: AuditPlace) -> Condition {
+    let at = place.at.as_microsecond();
+    let same_instant = Condition::all()
+        .add(row::Column::At.eq(at))
+        .add(row::Column::Seq.lt(place.seq));
+    // The first condition says nothing new, and bounds the index.
+    Condition::all().add(row::Column::At.lte(at)).add(
+        Condition::any()
+            .add(row::Column::At.lt(at))
+            .add(same_instant),
+    )
 }
 
 impl Tx {

@@ -51,77 +51,87 @@ fn up(value: f64) -> Gauge {
 }
 
 fn gauges(figures: &Figures) -> Vec<Gauge> {
-    let Figures {
-        at,
-        requests,
-        tasks,
-        unconfirmed,
-        unplaced_events,
-        unsealed_audit,
-        owed_to_journal,
-        exports,
-        retained_items,
-        holds,
-    } = figures;
-    let dead = tasks.iter().filter(|it| it.state == StateName::DeadLetter);
-    let dead: u64 = dead.map(|it| it.count).sum();
-    let one = |name, help, count: u64| Gauge::one(name, help, number(count));
-    vec![
+    let looked = u64::try_from(figures.at.as_second()).unwrap_or(0);
+    let mut gauges = vec![
         up(1.0),
-        Gauge::one(
+        one(
             "sampled_at_seconds",
             "When the store was last looked at, in seconds since 1970, by the store's clock",
-            number(u64::try_from(at.as_second()).unwrap_or(0)),
+            looked,
         ),
         one(
             "requests_due_soon",
             "Unanswered requests of data subjects that are due within 7 days",
-            requests.due,
+            figures.requests.due,
         ),
         one(
             "requests_overdue",
             "Unanswered requests of data subjects past their deadline",
-            requests.overdue,
+            figures.requests.overdue,
         ),
+    ];
+    gauges.extend(of_tasks(figures));
+    gauges.extend(of_rows(figures));
+    gauges
+}
+
+fn of_tasks(figures: &Figures) -> [Gauge; 4] {
+    let tasks = &figures.tasks;
+    let dead = tasks.iter().filter(|it| it.state == StateName::DeadLetter);
+    [
         open_tasks(tasks),
         one(
             "tasks_dead_letters",
             "Tasks that were tried in vain and wait for a person",
-            dead,
+            dead.map(|it| it.count).sum(),
         ),
         one(
             "tasks_unconfirmed",
             "Tasks that ended without the recipient's word",
-            *unconfirmed,
+            figures.unconfirmed,
         ),
         Gauge::one(
             "tasks_oldest_due_age_seconds",
             "How long the longest waiting task could have been done; 0: none waits",
-            oldest(tasks, *at),
+            oldest(tasks, figures.at),
         ),
-        one(
+    ]
+}
+
+fn of_rows(figures: &Figures) -> [Gauge; 6] {
+    [
+        (
             "events_unplaced",
             "Events without a place",
-            *unplaced_events,
+            figures.unplaced_events,
         ),
-        one(
+        (
             "audit_unsealed",
             "Audit entries that are not sealed",
-            *unsealed_audit,
+            figures.unsealed_audit,
         ),
-        one(
+        (
             "journal_owed",
             "What was taken away and is not in the journal yet",
-            *owed_to_journal,
+            figures.owed_to_journal,
         ),
-        one("exports_open", "Packages that are not destroyed", *exports),
-        one(
+        (
+            "exports_open",
+            "Packages that are not destroyed",
+            figures.exports,
+        ),
+        (
             "items_retained",
             "Items that would have been erased and must stay for now",
-            *retained_items,
+            figures.retained_items,
         ),
-        one("legal_holds", "Legal holds that stand", *holds),
+        ("legal_holds", "Legal holds that stand", figures.holds),
     ]
+    .map(|(name, help, count)| one(name, help, count))
+}
+
+fn one(name: &'static str, help: &'static str, count: u64) -> Gauge {
+    Gauge::one(name, help, number(count))
 }
 
 fn open_tasks(tasks: &[OpenTasks]) -> Gauge {

@@ -115,7 +115,7 @@ on_both! {
         server.clock.advance(Duration::from_secs(90));
         let server = with_metrics(server).await;
         let answer = scrape(server.metrics.expect("it has metrics")).await;
-        check(&answer, r#"pdr_tasks_open{processor="aweber",holder="",state="PENDING"} 1"#);
+        check(&answer, r#"pdr_tasks_open{processor="aweber",holder="",state="PENDING"} 1.0"#);
         check(&answer, "pdr_tasks_oldest_due_age_seconds 90.0");
         for none in [
             "pdr_tasks_dead_letters",

@@ -91,7 +91,7 @@ async fn of_a_refused_disclosure_the_decision_and_an_audit_entry_stay_and_nothin
         ..AuditFilter::default()
     };
     let entries = snapshot
-        .list_audit_entries(&filter, i64::MAX, 10)
+        .list_audit_entries(&filter, None, 10)
         .await
         .unwrap();
     assert_eq!(entries.len(), 1);

@@ -5,7 +5,7 @@ mod document;
 mod finding;
 mod log;
 #[cfg(test)]
-mod tampering;
+mod tests;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
