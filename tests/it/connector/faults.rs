@@ -63,6 +63,7 @@ on_each! {
         for (nth, (what, fault)) in passing().into_iter().enumerate() {
             // A person each, and the fault at another call each time.
             let email = format!("p{nth}@example.org");
+            world.clock.advance(Duration::from_secs(1));
             world.vendor.with(|aweber| aweber.subscribe(200 + nth, &email));
             world.vendor.plan(world.vendor.count() + nth % 4, fault);
             world.erase(&email, "visitor", "email_address", &[]).await;

@@ -241,8 +241,10 @@ impl<V: Vendor> World<V> {
                     idle = 0;
                 }
                 // One is due, and the connector pauses by the same clock.
-                None if idle > 60 => {
-                    self.clock.advance(Duration::from_mins(1));
+                None if idle > 40 => {
+                    let is_leased = tasks.iter().any(|task| task.state() == TaskState::Leased);
+                    let minutes = if is_leased { 1 } else { 5 };
+                    self.clock.advance(Duration::from_mins(minutes));
                     idle = 0;
                 }
                 None => {
