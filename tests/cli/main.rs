@@ -6,4 +6,5 @@ mod commands;
 mod import;
 mod keys;
 mod offline;
+mod request;
 mod serve;
