@@ -8,5 +8,6 @@ mod connectors;
 mod import;
 mod keys;
 mod offline;
+mod request;
 mod serve;
 mod tasks;

@@ -291,6 +291,8 @@ on_both! {
         assert!(held.waiting_items > 0);
         let release = ReleaseLegalHoldRequest { legal_hold_id: hold.legal_hold_id, ..ReleaseLegalHoldRequest::default() };
         admin.hold.release_legal_hold(release).await.expect("released");
+        assert_eq!(get(&mut admin, &id).await.state(), RequestState::OnHold, "what is to go has not gone yet");
+        run_sql(&server, "UPDATE items SET deleted_at = 1 WHERE retained_by IS NOT NULL").await;
         becomes(&mut admin, &id, RequestState::Completed).await;
     }
 

@@ -75,10 +75,11 @@ impl Registry {
                 }
             }
         }
-        let leaves = match list_leaves(&snapshot, &begun).await {
+        let policies = self.store.policies(&snapshot).await?;
+        let leaves = match list_leaves(&snapshot, &policies, &begun).await {
             Ok(leaves) => leaves,
             // One that does not read is not to hold up the others.
-            Err(Error::Internal(_)) => one_by_one(&snapshot, &begun).await,
+            Err(Error::Internal(_)) => one_by_one(&snapshot, &policies, &begun).await,
             Err(error) => return Err(error),
         };
         let now = snapshot.now();
@@ -108,12 +109,13 @@ impl Registry {
 /// As [`list_leaves`], when that fails: the leaves of those whose leaves can be read.
 async fn one_by_one(
     session: &Session,
+    policies: &PolicyHistory,
     requests: &[AnyRequest],
 ) -> HashMap<SubjectRequestId, Leaves> {
     let mut leaves = HashMap::new();
     for request in requests {
         let id = request.record().subject_request_id;
-        match leaves_of(session, request.record()).await {
+        match leaves_of(session, policies, request.record()).await {
             Ok(of_request) => drop(leaves.insert(id, of_request)),
             Err(error) => {
                 let error = error.for_operators();
@@ -136,7 +138,7 @@ async fn advance(
         Some(underway) => carry_out(tx, policies, by, held.is_living, underway).await?,
         None => {
             // It was cut short: what had been carried out goes on to its end.
-            let leaves = leaves_of(tx, before.record()).await?;
+            let leaves = leaves_of(tx, policies, before.record()).await?;
             (before.clone().settle(&leaves, tx.now()), Effect::default())
         }
     };

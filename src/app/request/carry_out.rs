@@ -74,7 +74,7 @@ async fn start_all(
     let mut effect = Effect::default();
     // Each round starts a part, and there are seven at most.
     loop {
-        let leaves = leaves_of(tx, request.record()).await?;
+        let leaves = leaves_of(tx, policies, request.record()).await?;
         request = match request.settle(&leaves, tx.now()) {
             Settled::InProgress(request) => request,
             settled => return Ok((settled.into(), effect)),

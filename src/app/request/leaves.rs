@@ -1,37 +1,43 @@
 //! What others have done for requests so far.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use crate::{
-    app::{error::Error, export::exports_of},
+    app::{error::Error, export::exports_of, registry::in_force},
     domain::{
         export::{ExportKind, record::ExportRecord},
-        hold::is_held,
         id::SubjectRequestId,
+        policy::history::PolicyHistory,
         request::{
             RequestKind,
             advance::{Leaf, Leaves},
             life::AnyRequest,
             part::{Part, PartState},
             record::Record,
+            waiting::count_waited_for,
         },
     },
-    store::{Session, request::RequestCounts},
+    store::{Session, request::RequestCounts, state::KnownSubject},
 };
 
 /// The leaves of one request.
-pub(super) async fn leaves_of(session: &Session, record: &Record) -> Result<Leaves, Error> {
+pub(super) async fn leaves_of(
+    session: &Session,
+    policies: &PolicyHistory,
+    record: &Record,
+) -> Result<Leaves, Error> {
     let id = record.subject_request_id;
     let counts = session.count_leaves(&[id]).await?.remove(&id);
     let exports = exports_of(session, &[id]).await?.remove(&id);
     let (counts, exports) = (counts.unwrap_or_default(), exports.unwrap_or_default());
-    gather(session, record, &counts, &exports).await
+    gather(session, policies, record, &counts, &exports).await
 }
 
 /// The leaves of several requests: a few queries for all of them, and some more for the few that a legal
 /// hold may keep waiting.
 pub(super) async fn list_leaves(
     session: &Session,
+    policies: &PolicyHistory,
     requests: &[AnyRequest],
 ) -> Result<HashMap<SubjectRequestId, Leaves>, Error> {
     let ids = requests.iter().map(|it| it.record().subject_request_id);
@@ -43,7 +49,7 @@ pub(super) async fn list_leaves(
         let id = request.record().subject_request_id;
         let counts = counts.remove(&id).unwrap_or_default();
         let exports = exports.remove(&id).unwrap_or_default();
-        let of_request = gather(session, request.record(), &counts, &exports).await?;
+        let of_request = gather(session, policies, request.record(), &counts, &exports).await?;
         leaves.insert(id, of_request);
     }
     Ok(leaves)
@@ -51,13 +57,14 @@ pub(super) async fn list_leaves(
 
 async fn gather(
     session: &Session,
+    policies: &PolicyHistory,
     record: &Record,
     counts: &RequestCounts,
     exports: &[ExportRecord],
 ) -> Result<Leaves, Error> {
     let held_items = match counts.waiting_items {
         0 => 0,
-        _ => count_held(session, record).await?,
+        _ => count_held(session, policies, record).await?,
     };
     let mut leaves = Leaves::default();
     for part in &record.parts {
@@ -74,20 +81,24 @@ async fn gather(
     Ok(leaves)
 }
 
-/// Items that wait for the request because of a legal hold. One that a law alone keeps is an end: it goes
-/// by itself when its time has come.
-async fn count_held(session: &Session, record: &Record) -> Result<u64, Error> {
-    let subject = record.subject_id;
-    let holds = session.list_holds(&[subject]).await?.remove(&subject);
-    let Some(holds) = holds else { return Ok(0) };
-    let waiting = session
+/// Items that the request waits for. What a law alone keeps is not among them.
+async fn count_held(
+    session: &Session,
+    policies: &PolicyHistory,
+    record: &Record,
+) -> Result<u64, Error> {
+    let (subject, now) = (record.subject_id, session.now());
+    let left = session
         .list_waiting_items(subject, record.subject_request_id)
         .await?;
-    let waiting: BTreeSet<_> = waiting.into_iter().collect();
-    let items = session.list_item_states(&[subject], &[]).await?;
-    let items = items.into_values().flatten();
-    let held = items.filter(|item| waiting.contains(&item.item_id) && is_held(&holds, item));
-    Ok(held.count() as u64)
+    let holds = session.list_holds(&[subject]).await?.remove(&subject);
+    let known = session.load_states(&[subject], &[]).await?.remove(&subject);
+    let Some(KnownSubject { state, .. }) = known else {
+        return Ok(0);
+    };
+    let policy = in_force(policies, now)?;
+    let (holds, left) = (holds.unwrap_or_default(), left.into_iter().collect());
+    Ok(count_waited_for(policy, &state, &holds, &left, now))
 }
 
 /// Whether nothing more is to be waited for of a copy: its package is complete, or it went with the

@@ -8,6 +8,7 @@ pub mod check;
 pub mod life;
 pub mod part;
 pub mod record;
+pub mod waiting;
 
 use serde::{Deserialize, Serialize};
 

@@ -146,14 +146,14 @@ on_both! {
         for day in ["2026-05-20", "2026-05-06", "2026-05-13", "2026-04-01"] {
             all.push(created(&mut admin, received(&format!("{day}T09:00:00Z"))).await);
         }
-        let due = |day: &str| ListRequestsRequest { due_before: end_of(day), ..ListRequestsRequest::default() };
-        // The last instant of a deadline is in time still.
-        assert_eq!(ids(&list(&mut admin, due("2026-06-15")).await), [&all[3], &all[1], &all[2]]);
-        assert_eq!(ids(&list(&mut admin, due("2026-06-08")).await), [&all[3], &all[1]]);
+        let due = |before| ListRequestsRequest { due_before: before, ..ListRequestsRequest::default() };
+        let start_of = |day: &str| at(format!("{day}T00:00:00Z").parse().expect("an instant"));
+        assert_eq!(ids(&list(&mut admin, due(start_of("2026-06-16"))).await), [&all[3], &all[1], &all[2]]);
+        assert_eq!(ids(&list(&mut admin, due(end_of("2026-06-15"))).await), [&all[3], &all[1]], "that instant is in time");
         verify(&mut admin, &all[3]).await.expect("verified");
         let answer = AnswerRequestRequest { subject_request_id: all[3].clone(), ..AnswerRequestRequest::default() };
         admin.request.answer_request(answer).await.expect("answered");
-        assert_eq!(ids(&list(&mut admin, due("2026-06-15")).await), [&all[1], &all[2]]);
+        assert_eq!(ids(&list(&mut admin, due(start_of("2026-06-16"))).await), [&all[1], &all[2]]);
         let mut pages = Vec::new();
         let mut asked = ListRequestsRequest { page_size: 3, ..ListRequestsRequest::default() };
         loop {

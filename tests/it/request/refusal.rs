@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use super::{
-    about, answer_to, asked, at, becomes, complete_all, create, created, get, part_states,
+    DAY, about, answer_to, asked, at, becomes, complete_all, create, created, get, part_states,
     subscriber, tasks, verification, verify,
 };
 use crate::{
@@ -196,7 +196,7 @@ on_both! {
         refused(admin.request.doubt_identity(doubt).await);
         refused(verify(&mut admin, &id).await);
         refused(answer(&mut admin, &id, None).await);
-        let due = ListRequestsRequest { due_before: at(server.now() + super::DAY * 400), ..ListRequestsRequest::default() };
+        let due = ListRequestsRequest { due_before: at(server.now() + DAY * 400), ..ListRequestsRequest::default() };
         let due = admin.request.list_requests(due).await.expect("listed").into_inner();
         assert_eq!(due.requests, []);
     }
