@@ -203,8 +203,9 @@ on_both! {
         let waiting = snapshot.list_retained_subjects(SubjectId(Uuid::nil()), 10).await.unwrap();
         assert_eq!(waiting, [ada]);
         snapshot.close().await.unwrap();
+        let first = keys[0].0;
         write(&place, &registry, move |tx| Box::pin(async move {
-            tx.delete_items(ada, &[keys[0].0]).await.map(|_| ())
+            tx.delete_items(ada, &[first]).await.map(|_| ())
         })).await;
         registry.store().complete_key_destructions(place.now()).await.unwrap();
         let snapshot = registry.store().snapshot(place.now()).await.unwrap();

@@ -22,7 +22,10 @@ use registry::{
         VerifyIdentityRequest,
     },
 };
-use tokio::{sync::Mutex, task::JoinSet};
+use tokio::{
+    sync::{Barrier, Mutex},
+    task::JoinSet,
+};
 use tonic::Status;
 use uuid::Uuid;
 
@@ -154,7 +157,11 @@ async fn done(clients: &mut Clients, lease: LeaseTasksRequest) -> usize {
             evidence: "job 7".to_owned(),
             ..CompleteTaskRequest::default()
         };
-        clients.task.complete_task(complete).await.expect("completed");
+        clients
+            .task
+            .complete_task(complete)
+            .await
+            .expect("completed");
     }
     leased.len()
 }
@@ -261,21 +268,24 @@ fn person(name: &str) -> RegisterCollectionRequest {
 async fn a_server_killed_in_a_storm_of_erasures_has_done_each_as_a_whole_or_not_at_all() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = Process::serve(dir.path());
+    let begin = Arc::new(Barrier::new(CALLERS + 1));
     let asked = Arc::new(Mutex::new(Vec::new()));
     let over = Arc::new(AtomicBool::new(false));
+    let mut admin = server.admin().await;
     let mut storm = JoinSet::new();
     for caller in 0..CALLERS {
+        let mut ready = Vec::new();
+        for n in 0..PEOPLE {
+            let subject = register(&mut admin, person(&format!("p{caller}-{n}"))).await;
+            let request = ask(&mut admin, &subject, &[]).await.subject_request_id;
+            ready.push((subject, request, Uuid::new_v4().to_string()));
+        }
         let (mut admin, asked, over) = (server.admin().await, asked.clone(), over.clone());
+        let begin = begin.clone();
         storm.spawn(async move {
-            let mut ready = Vec::new();
-            for n in 0..PEOPLE {
-                let subject = register(&mut admin, person(&format!("p{caller}-{n}"))).await;
-                let request = ask(&mut admin, &subject, &[]).await.subject_request_id;
-                ready.push((subject, request, Uuid::new_v4().to_string()));
-            }
+            begin.wait().await;
             for (subject, request, key) in ready {
-                let is_over = over.load(Ordering::SeqCst);
-                let answer = if is_over {
+                let answer = if over.load(Ordering::SeqCst) {
                     None
                 } else {
                     Some(verify(&mut admin, &request, &key).await.is_ok())
@@ -284,6 +294,7 @@ async fn a_server_killed_in_a_storm_of_erasures_has_done_each_as_a_whole_or_not_
             }
         });
     }
+    begin.wait().await;
     // Somewhere in the middle.
     while asked.lock().await.len() < CALLERS * PEOPLE / 3 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -297,18 +308,41 @@ async fn a_server_killed_in_a_storm_of_erasures_has_done_each_as_a_whole_or_not_
     let (mut erased, mut whole) = (0, 0);
     let asked = asked.lock().await;
     for (subject, request, key, answer) in asked.iter() {
-        let decision = check(&mut admin, by_id(subject), "order_contents", "service_rendering").await;
+        let decision = check(
+            &mut admin,
+            by_id(subject),
+            "order_contents",
+            "service_rendering",
+        )
+        .await;
         let is_erased = decision.effect() == Effect::Deny;
-        assert!(is_erased || *answer != Some(true), "what was answered is done");
+        assert!(
+            is_erased || *answer != Some(true),
+            "what was answered is done"
+        );
         if is_erased {
             erased += 1;
         } else {
             whole += 1;
-            assert!(contains(&fetched(&mut admin, subject).await, ITEM.as_bytes()));
+            assert!(contains(
+                &fetched(&mut admin, subject).await,
+                ITEM.as_bytes()
+            ));
         }
-        verify(&mut admin, request, key).await.expect("the repeat is answered");
-        assert!(!contains(&fetched(&mut admin, subject).await, ITEM.as_bytes()));
-        let decision = check(&mut admin, by_id(subject), "order_contents", "service_rendering").await;
+        verify(&mut admin, request, key)
+            .await
+            .expect("the repeat is answered");
+        assert!(!contains(
+            &fetched(&mut admin, subject).await,
+            ITEM.as_bytes()
+        ));
+        let decision = check(
+            &mut admin,
+            by_id(subject),
+            "order_contents",
+            "service_rendering",
+        )
+        .await;
         assert_eq!(decision.effect(), Effect::Deny);
     }
     assert!(erased > 0 && whole > 0, "{erased} erased, {whole} whole");

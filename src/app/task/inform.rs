@@ -15,10 +15,10 @@ use crate::{
         id::{ExportId, ItemId, SubjectId, SubjectRequestId, TaskId},
         item::{Content, ItemKey, ItemState},
         name::{DataCategory, Processor, Purpose},
-        policy::history::PolicyHistory,
+        policy::{compile::CompiledPolicy, history::PolicyHistory},
         subject_ref::Identifier,
         task::{
-            Affected, Disclosed, Locator, Recipient, TASK_BYTES_MAX, TASK_COPIES_MAX,
+            Affected, Concerned, Disclosed, Locator, Recipient, TASK_BYTES_MAX, TASK_COPIES_MAX,
             TASK_ITEMS_MAX, Task, TaskCause, TaskItem, TaskKind, TaskPayload, TaskState, keepers,
             recipients,
         },
@@ -206,22 +206,8 @@ pub(in crate::app) async fn told(
     } else {
         Vec::new()
     };
-    let affected = Affected {
-        kind: inform.kind,
-        cause: inform.cause,
-        purposes: &inform.purposes,
-        only: &inform.only,
-    };
     let policy = in_force(policies, session.now())?;
-    let disclosed = disclosed(&disclosures);
-    let mut processors = recipients(policy, &inform.items, &disclosed, affected);
-    if inform.kind == TaskKind::Erase {
-        let keepers = keepers(policy, &inform.items, &disclosed);
-        for (processor, concerned) in &mut processors {
-            let kept = |id: &ItemId| keepers.get(processor).is_some_and(|ids| ids.contains(id));
-            concerned.items.retain(|id| kept(id) == inform.is_later);
-        }
-    }
+    let processors = inform.processors(policy, &disclosed(&disclosures));
     let with_holders = inform.kind.concerns_holders() && inform.only.is_empty();
     let read: BTreeSet<_> = if with_holders {
         ids.into_iter().collect()
@@ -269,6 +255,29 @@ pub(in crate::app) async fn told(
 }
 
 impl Inform {
+    /// The processors that are to be told, and of what.
+    fn processors(
+        &self,
+        policy: &CompiledPolicy,
+        disclosed: &[Disclosed],
+    ) -> BTreeMap<Processor, Concerned> {
+        let affected = Affected {
+            kind: self.kind,
+            cause: self.cause,
+            purposes: &self.purposes,
+            only: &self.only,
+        };
+        let mut processors = recipients(policy, &self.items, disclosed, affected);
+        if self.kind == TaskKind::Erase {
+            let keepers = keepers(policy, &self.items, disclosed);
+            for (processor, concerned) in &mut processors {
+                let kept = |id: &ItemId| keepers.get(processor).is_some_and(|it| it.contains(id));
+                concerned.items.retain(|id| kept(id) == self.is_later);
+            }
+        }
+        processors
+    }
+
     /// An item as a recipient may know it: in parts, when it has very many names there.
     pub(super) fn item(
         &self,
