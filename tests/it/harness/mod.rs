@@ -11,6 +11,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use registry::{
+    app::Registry,
     auth::dev_issuer::{DevIssuer, Grant},
     cli::{
         compose::{self, Assembled},
@@ -63,6 +64,8 @@ pub struct TestServer {
     pub dir: Arc<TempDir>,
     /// What it was configured with.
     pub config: Config,
+    /// Its use cases, for what no RPC does.
+    pub registry: Registry,
     address: String,
     issuer: Arc<DevIssuer>,
     lifecycle: Lifecycle,
@@ -125,12 +128,14 @@ impl TestServer {
         issuer: DevIssuer,
     ) -> Self {
         let (address, lifecycle) = (assembled.address, assembled.lifecycle.clone());
+        let registry = assembled.registry.clone();
         let running =
             tokio::spawn(async move { assembled.run().await.expect("the server ends when asked") });
         Self {
             clock,
             dir,
             config,
+            registry,
             address: format!("http://{address}"),
             issuer: Arc::new(issuer),
             lifecycle,
