@@ -54,7 +54,7 @@ async fn ada(registry: &Registry) -> SubjectId {
     let locator = Content::Locator("photos://7".into());
     photo.items = vec![item("forum_profile_photo", locator)];
     register(registry, photo).await.expect("registered");
-    subject.subject_id
+    subject.subject_id.expect("it is not a preview")
 }
 
 fn received(tx: &Tx, subject: SubjectId) -> Record {

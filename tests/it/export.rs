@@ -34,7 +34,7 @@ use serde_json::Value;
 
 use crate::{
     harness::{
-        Clients, TestServer, files_below,
+        Clients, files_below,
         sample::{everything_of, text},
     },
     on_both,

@@ -188,8 +188,8 @@ pub(super) const RIGHTS: [RightPart; 8] = [
         title: "Have data erased",
         article: "GDPR Art. 17",
         text: "You can have your data erased when it is not needed any more, when you take your \
-               consent back, or when it should never have been processed. What a law requires to be \
-               kept stays until then.",
+               consent back, or when it should never have been processed. What a law requires us to \
+               keep stays for as long as it does.",
     },
     RightPart {
         title: "Have its use restricted",

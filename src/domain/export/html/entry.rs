@@ -24,7 +24,7 @@ pub fn item(part: &ItemPart, zone: &TimeZone) -> String {
         &mut out,
         "Collected",
         format!(
-            "{}, by our service {}, from you as {}",
+            "{}, by our service {}, about you as: {}",
             words::instant(part.collected_at, zone),
             escaped(part.source.as_str()),
             escaped(&part.subject_category.title)
@@ -65,7 +65,7 @@ fn purposes(part: &ItemPart) -> String {
         )
     }));
     if lines.is_empty() {
-        return "nothing".into();
+        return "nothing: the policy states no use of it".into();
     }
     list(&lines)
 }
