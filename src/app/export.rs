@@ -169,13 +169,13 @@ pub(in crate::app) async fn exports_of(
     Ok(exports)
 }
 
-/// Leaves out what was destroyed unfinished and begun again: of each kind the last one counts.
+/// Leaves out what was destroyed unfinished and begun again under another key.
 fn leave_out_replaced(records: &mut Vec<ExportRecord>) {
-    let last: HashMap<_, _> = records
-        .iter()
-        .map(|record| (record.kind, record.export_id))
-        .collect();
-    records.retain(|record| last.get(&record.kind) == Some(&record.export_id));
+    let is_dropped =
+        |record: &ExportRecord| record.ready_at.is_none() && record.destroyed_at.is_some();
+    let kept = records.iter().filter(|record| !is_dropped(record));
+    let kept: Vec<_> = kept.map(|record| record.kind).collect();
+    records.retain(|record| !is_dropped(record) || !kept.contains(&record.kind));
 }
 
 /// What the log says of a package.
@@ -188,4 +188,4 @@ fn audit(record: &ExportRecord) -> AuditDetail {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -38,10 +38,12 @@ const ADA: &str = "ada@example.org";
 
 /// A visitor with a newsletter, a locator and some hundred pages that were looked at.
 async fn ada(registry: &Registry) -> SubjectId {
-    let subject = register(registry, subscriber(ADA)).await.expect("registered");
-    for round in 0..3 {
+    let subject = register(registry, subscriber(ADA))
+        .await
+        .expect("registered");
+    for round in 0..2 {
         let mut seen = visitor(by("email", ADA));
-        let pages = (0..80).map(|number| {
+        let pages = (0..60).map(|number| {
             let text = format!("page {number} of the shop").repeat(50);
             keyed("navigation", &format!("{round}-{number}"), &text)
         });
@@ -52,7 +54,7 @@ async fn ada(registry: &Registry) -> SubjectId {
     let locator = Content::Locator("photos://7".into());
     photo.items = vec![item("forum_profile_photo", locator)];
     register(registry, photo).await.expect("registered");
-    subject.subject_id
+    subject.subject_id.expect("it is not a preview")
 }
 
 fn received(tx: &Tx, subject: SubjectId) -> Record {
@@ -113,7 +115,11 @@ async fn packages(
     place: &Place,
     request: SubjectRequestId,
 ) -> Vec<ExportRecord> {
-    let snapshot = registry.store().snapshot(place.now()).await.expect("a state");
+    let snapshot = registry
+        .store()
+        .snapshot(place.now())
+        .await
+        .expect("a state");
     let listed = snapshot.list_exports_of(&[request]).await;
     listed.expect("listed")
 }
@@ -180,10 +186,10 @@ on_both! {
         let request = request(&registry, &place, subject).await;
         assert_eq!(registry.build_exports().await.unwrap(), 2);
         let written = packages(&registry, &place, request).await;
-        assert_eq!(written[0].items, 242);
+        assert_eq!(written.iter().map(|record| record.items).max(), Some(122));
         let mut failed = BTreeSet::new();
-        // Every call of the first steps, and a sample of those that are the same again.
-        for n in (0..120).chain((120..600).step_by(7)) {
+        // Every call is tried beside the code, on SQLite; here is a sample of them.
+        for n in (0..600).step_by(11) {
             again(&registry, &place, request).await;
             registry.store().faults().fail_call(n);
             let interrupted = registry.build_exports().await;
@@ -196,7 +202,7 @@ on_both! {
             registry.build_exports().await.unwrap();
             assert_eq!(packages(&registry, &place, request).await, written, "call {n}");
         }
-        assert!(failed.len() > 120, "{failed:?}");
+        assert!(failed.len() > 20, "{failed:?}");
     }
 
     async fn a_download_goes_on_from_any_byte(place: Place) {

@@ -13,6 +13,7 @@ mod consent;
 mod crash;
 mod disclosure;
 mod event;
+mod export;
 mod golden;
 mod hold;
 mod identity;

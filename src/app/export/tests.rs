@@ -58,6 +58,20 @@ async fn ask(
     begun.expect("begun").expect("there was something to do")
 }
 
+/// A complete copy, several pieces long.
+pub(crate) async fn long_copy(test: &TestRegistry) -> SubjectRequestId {
+    let ada = people::person(test, &["client"]).await;
+    people::give(test, ada, |tx| {
+        let text = "0123456789abcdef".repeat(12_000);
+        let item = |_| people::one_of_many(tx, "navigation", &text);
+        (0..6).map(item).collect()
+    })
+    .await;
+    let request = copy_of(test, ada).await;
+    assert_eq!(build(test).await, 1);
+    request
+}
+
 async fn copy_of(test: &TestRegistry, subject: SubjectId) -> SubjectRequestId {
     ask(test, subject, &[RequestKind::Access], &[]).await
 }

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::domain::{
     consent::{ConsentRecord, fold},
+    decision::{DecisionReason, Query, decide},
     disclosure::{Disclosure, ExternalReference},
     id::{ExportId, SubjectRequestId},
     item::{Content, Item, ItemState},
@@ -298,12 +299,18 @@ impl<'a> Describer<'a> {
         for policy in std::iter::once(self.policy).chain(own.map(AsRef::as_ref)) {
             let covering = policy.policy().activities.iter();
             let covering = covering.filter(|activity| covers(activity, state));
-            uses.extend(covering.map(|activity| self.purpose_part(policy, activity)));
+            uses.extend(covering.map(|activity| self.purpose_part(policy, activity, state)));
         }
         uses
     }
 
-    fn purpose_part(&self, policy: &CompiledPolicy, activity: &Activity) -> PurposePart {
+    fn purpose_part(
+        &self,
+        policy: &CompiledPolicy,
+        activity: &Activity,
+        state: &ItemState,
+    ) -> PurposePart {
+        let in_force = policy.version() == self.policy.version();
         PurposePart {
             purpose: self.titles.purpose(&activity.purpose),
             activity: activity.id.clone(),
@@ -314,9 +321,21 @@ impl<'a> Describer<'a> {
                 .purpose(&activity.purpose)
                 .is_some_and(|purpose| purpose.direct_marketing),
             policy_version: policy.version().clone(),
-            in_force: policy.version() == self.policy.version(),
+            in_force,
+            decision: in_force.then(|| self.decision(&activity.purpose, state)),
             stated_duration: activity.stated_duration.clone(),
         }
+    }
+
+    /// Whether the controller may use an item for a purpose, as a check answers.
+    fn decision(&self, purpose: &Purpose, state: &ItemState) -> DecisionReason {
+        let query = Query {
+            data_categories: Vec::new(),
+            item_ids: vec![state.item_id],
+            purpose: purpose.clone(),
+            processor: None,
+        };
+        decide(self.policies, Some(self.subject), &query, self.now, false).reason
     }
 
     /// The rules of the policy in force that cover the item, those for recipients included.

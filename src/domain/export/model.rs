@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ExportKind;
 use crate::domain::{
+    decision::DecisionReason,
     id::{
         ConsentId, DisclosureId, ExportId, ItemId, LegalHoldId, ObjectionId, RestrictionId,
         SubjectId, SubjectRequestId,
@@ -306,6 +307,10 @@ pub struct PurposePart {
     pub policy_version: PolicyVersion,
     /// Whether that version is in force.
     pub in_force: bool,
+    /// Whether the controller may use the item for it when the package was written, and why:
+    /// `LAWFUL`, or why not, as a check answers. `None`: by a version that is not in force, which permits
+    /// nothing.
+    pub decision: Option<DecisionReason>,
     /// What the text says on how long, in words.
     pub stated_duration: Option<String>,
 }

@@ -220,3 +220,49 @@ fn a_portable_package_says_nothing_of_what_only_a_copy_tells() {
     }
     assert_eq!(ExportKind::Portability.section_after(Section::Items), None);
 }
+
+#[test]
+fn what_stays_despite_an_erasure_is_marked_in_both_formats() {
+    let policies = policies();
+    let policy = policies.in_force(now()).expect("one is in force");
+    let mut one = item("client", "payment_details", 10);
+    one.state.retained_for = Some(vec!["fraud_screening".parse().expect("a name")]);
+    let subject = person(std::slice::from_ref(&one));
+    let part = Describer::new(&policies, policy, &subject, now()).item(one, None);
+    let text = serde_json::to_value(&part).expect("JSON");
+    let kept_for = &text["kept_despite_erasure_for"][0];
+    assert_eq!(kept_for["title"], "Screen payments for fraud");
+    let page = html::item(&part, &TimeZone::UTC);
+    assert!(
+        page.contains("Kept though you asked for its erasure"),
+        "{page}"
+    );
+}
+
+#[test]
+fn what_is_not_permitted_today_is_said_not_to_be() {
+    let policies = policies();
+    let policy = policies.in_force(now()).expect("one is in force");
+    let one = item("visitor", "email_address", 10);
+    let mut subject = person(std::slice::from_ref(&one));
+    let decisions = |subject: &SubjectState| {
+        let part = Describer::new(&policies, policy, subject, now()).item(one.clone(), None);
+        let page = html::item(&part, &TimeZone::UTC);
+        let text = serde_json::to_value(&part.purposes).expect("JSON");
+        let mut uses = text.as_array().expect("a list").iter();
+        let newsletter = uses.find(|one| one["purpose"]["name"] == "newsletter");
+        (newsletter.expect("it is a use")["decision"].clone(), page)
+    };
+    let (decision, page) = decisions(&subject);
+    assert_eq!(decision, "CONSENT_MISSING");
+    assert!(page.contains("and you have not given it"), "{page}");
+    subject.consents = vec![said(ConsentChoice::Given, "2019-02-01T00:00:00Z")];
+    let (decision, page) = decisions(&subject);
+    assert_eq!(decision, "LAWFUL");
+    assert!(page.contains("because you consented"), "{page}");
+    let withdrawn = said(ConsentChoice::Withdrawn, "2019-03-01T00:00:00Z");
+    subject.consents.push(withdrawn);
+    let (decision, page) = decisions(&subject);
+    assert_eq!(decision, "CONSENT_WITHDRAWN");
+    assert!(page.contains("since you took your consent back"), "{page}");
+}

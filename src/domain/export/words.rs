@@ -5,6 +5,7 @@ use jiff::{Span, Timestamp, tz::TimeZone};
 use super::model::{RetentionPart, RightPart};
 use crate::domain::{
     consent::{ConsentChoice, EvidenceMethod, GivenBy},
+    decision::DecisionReason,
     policy::model::{LawfulBasis, Retention, RetentionKind, RetentionTrigger},
 };
 
@@ -71,6 +72,35 @@ pub(super) fn because(basis: LawfulBasis) -> &'static str {
         LawfulBasis::PublicTask => "it is a task in the public interest",
         LawfulBasis::LegitimateInterests => "we have a legitimate interest in it",
     }
+}
+
+/// Why data is not used for a purpose at present, to be read behind the purpose; `None`: it may be.
+pub(super) fn stopped(reason: DecisionReason) -> Option<&'static str> {
+    Some(match reason {
+        DecisionReason::Lawful => return None,
+        DecisionReason::ConsentMissing => "only with your consent, and you have not given it",
+        DecisionReason::ConsentRefused => "only with your consent, and you said no",
+        DecisionReason::ConsentWithdrawn => "stopped, since you took your consent back",
+        DecisionReason::ConsentExpired => "stopped, since your consent has run out",
+        DecisionReason::ConsentEvidenceInsufficient => {
+            "only with your consent, and what was noted of you is none"
+        }
+        DecisionReason::ConsentOutdated => {
+            "only with your consent, and the policy has changed since you gave it"
+        }
+        DecisionReason::Objected => "stopped, since you objected",
+        DecisionReason::ProcessingRestricted => "suspended, since its use is restricted",
+        DecisionReason::RetentionExpired => "stopped, since its time has run out",
+        DecisionReason::SubjectErased => "stopped, since you had your data erased",
+        DecisionReason::NoActivity => "not at present: it is for another role than you have now",
+        DecisionReason::SubjectUnknown
+        | DecisionReason::PurposeUnknown
+        | DecisionReason::DataCategoryUnknown
+        | DecisionReason::ProcessorUnknown
+        | DecisionReason::ProcessorNotNamed
+        | DecisionReason::NotCollected
+        | DecisionReason::PurposeExcluded => "not at present",
+    })
 }
 
 /// What a person said.
@@ -158,8 +188,8 @@ pub(super) const RIGHTS: [RightPart; 8] = [
         title: "Have data erased",
         article: "GDPR Art. 17",
         text: "You can have your data erased when it is not needed any more, when you take your \
-               consent back, or when it should never have been processed. What a law requires to be \
-               kept stays until then.",
+               consent back, or when it should never have been processed. What a law requires us to \
+               keep stays for as long as it does.",
     },
     RightPart {
         title: "Have its use restricted",
@@ -216,6 +246,14 @@ mod tests {
         let berlin = TimeZone::get("Europe/Berlin").expect("a zone");
         assert_eq!(instant(at, &berlin), "1 January 2020, 00:30 CET");
         assert_eq!(day(at, &berlin), "1 January 2020");
+    }
+
+    #[test]
+    fn only_what_is_lawful_is_not_said_to_have_stopped() {
+        for reason in DecisionReason::ALL {
+            let is_lawful = reason == DecisionReason::Lawful;
+            assert_eq!(stopped(reason).is_none(), is_lawful, "{reason}");
+        }
     }
 
     #[test]

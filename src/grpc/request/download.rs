@@ -92,8 +92,60 @@ fn read(parse: &mut Parse, message: v1::DownloadExportRequest) -> Parsed<Downloa
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
-    use crate::domain::violation::Violation;
+    use crate::{
+        app::{
+            export::tests::long_copy,
+            testing::{TestRegistry, registry},
+        },
+        domain::{export::PIECE_BYTES_MAX, violation::Violation},
+    };
+
+    async fn stream(
+        test: &TestRegistry,
+        asked: v1::DownloadExportRequest,
+    ) -> Result<Vec<v1::DownloadExportResponse>, Status> {
+        let mut request = Request::new(asked);
+        request.extensions_mut().insert(test.caller.clone());
+        let pieces = download(&test.registry, request).await?.into_inner();
+        let pieces: Vec<_> = pieces.collect().await;
+        pieces.into_iter().collect()
+    }
+
+    #[tokio::test]
+    async fn a_package_comes_in_pieces_that_say_where_they_stand_and_goes_on_from_any_byte() {
+        let test = registry().await;
+        let asked = v1::DownloadExportRequest {
+            subject_request_id: long_copy(&test).await.to_string(),
+            ..v1::DownloadExportRequest::default()
+        };
+        let pieces = stream(&test, asked.clone()).await.expect("a package");
+        assert!(pieces.len() > 4);
+        let mut whole = Vec::new();
+        for piece in &pieces {
+            assert_eq!(
+                piece.offset,
+                i64::try_from(whole.len()).expect("it is short")
+            );
+            assert!(!piece.data.is_empty() && piece.data.len() <= PIECE_BYTES_MAX);
+            whole.extend_from_slice(&piece.data);
+        }
+        let total = i64::try_from(whole.len()).expect("it is short");
+        assert!(pieces.iter().all(|piece| piece.total_bytes == total));
+        let from = |offset| v1::DownloadExportRequest {
+            offset,
+            ..asked.clone()
+        };
+        let rest = stream(&test, from(300_001)).await.expect("a package");
+        let rest: Vec<_> = rest.into_iter().flat_map(|piece| piece.data).collect();
+        assert_eq!(rest, whole[300_001..]);
+        let end = stream(&test, from(total)).await.expect("the end");
+        assert_eq!((end.len(), end[0].data.len()), (1, 0));
+        let beyond = stream(&test, from(total + 1)).await.expect_err("beyond");
+        assert_eq!(beyond.code(), Code::InvalidArgument);
+    }
 
     #[test]
     fn everything_that_is_wrong_with_a_download_is_said_at_once() {

@@ -10,7 +10,7 @@ use crate::{
         audit::Action,
         export::PIECE_BYTES_MAX,
         id::ItemId,
-        item::{CONTENT_BYTES_MAX, Item, ItemKey},
+        item::{CONTENT_BYTES_MAX, Item},
         task::{Outcome, Recipient, Report, Settled},
     },
     store::audit::AuditFilter,
@@ -150,6 +150,7 @@ async fn a_portable_package_has_what_the_person_provided_on_consent_or_contract_
             "first_name",
             "last_name",
             "order_contents",
+            "payment_details",
             "skype_contact"
         ]
     );
@@ -249,12 +250,8 @@ async fn bytes_of(test: &TestRegistry, request: SubjectRequestId) -> (Value, Str
 async fn a_package_that_fails_at_any_call_to_a_database_goes_on_and_is_the_same_byte_by_byte() {
     let test = registry().await;
     let ada = everything(&test).await;
-    let kinds = [RequestKind::Access, RequestKind::Portability];
-    let request = ask(&test, ada, &kinds, &[]).await;
-    for opened in lease(&test).await {
-        end(&test, &opened, Vec::new()).await;
-    }
-    assert_eq!(build(&test).await, 2);
+    let request = ask(&test, ada, &[RequestKind::Access], &["email_address"]).await;
+    assert_eq!(build(&test).await, 1);
     let whole = bytes_of(&test, request).await;
     let records = packages(&test, request).await;
     let anew = |export: &mut Export| {
@@ -276,7 +273,7 @@ async fn a_package_that_fails_at_any_call_to_a_database_goes_on_and_is_the_same_
         build(&test).await;
         assert_eq!(packages(&test, request).await, records, "call {n}");
     }
-    assert!(failed > 200, "{failed}");
+    assert!(failed > 100, "{failed}");
     assert_eq!(bytes_of(&test, request).await, whole);
 }
 
@@ -298,12 +295,7 @@ async fn two_writers_at_once_write_one_package() {
 }
 
 fn many(tx: &Tx) -> Vec<Item> {
-    let item = |number: usize| {
-        let text = format!("page {number} of the shop");
-        let mut item = item(tx, "client", "navigation", Some(Content::Text(text)));
-        item.key = ItemKey::new(number.to_string());
-        item
-    };
+    let item = |number| one_of_many(tx, "navigation", &format!("page {number} of the shop"));
     (0..1_000).map(item).collect()
 }
 
@@ -348,14 +340,7 @@ async fn items_as_large_as_they_may_be_are_written_few_at_a_time_and_in_pieces()
     give(&test, ada, |tx| {
         // Each sign takes six bytes in the page, so an item is several pieces long.
         let text = "\"".repeat(CONTENT_BYTES_MAX);
-        let item = |_| {
-            item(
-                tx,
-                "client",
-                "navigation",
-                Some(Content::Text(text.clone())),
-            )
-        };
+        let item = |_| one_of_many(tx, "navigation", &text);
         (0..10).map(item).collect()
     })
     .await;

@@ -8,27 +8,6 @@ use crate::{
     store::audit::AuditFilter,
 };
 
-/// A person whose package is several pieces long.
-async fn long(test: &TestRegistry) -> SubjectRequestId {
-    let ada = person(test, &["client"]).await;
-    give(test, ada, |tx| {
-        let text = "0123456789abcdef".repeat(12_000);
-        let item = |_| {
-            item(
-                tx,
-                "client",
-                "navigation",
-                Some(Content::Text(text.clone())),
-            )
-        };
-        (0..6).map(item).collect()
-    })
-    .await;
-    let request = copy_of(test, ada).await;
-    assert_eq!(build(test).await, 1);
-    request
-}
-
 fn json(request: SubjectRequestId, offset: u64) -> Download {
     wanted(request, None, ExportFormat::Json, offset)
 }
@@ -36,7 +15,7 @@ fn json(request: SubjectRequestId, offset: u64) -> Download {
 #[tokio::test]
 async fn a_download_goes_on_from_any_byte_and_is_what_its_digest_says() {
     let test = registry().await;
-    let request = long(&test).await;
+    let request = long_copy(&test).await;
     let whole = fetch(&test.registry, &test.caller, json(request, 0)).await;
     let whole = whole.expect("downloaded");
     let written = package(&test, request).await.json.expect("written");
@@ -68,7 +47,7 @@ async fn a_download_goes_on_from_any_byte_and_is_what_its_digest_says() {
 #[tokio::test]
 async fn each_download_is_in_the_log_with_its_package_and_a_refused_one_is_not() {
     let test = registry().await;
-    let request = long(&test).await;
+    let request = long_copy(&test).await;
     for offset in [0, 10] {
         let opened = test
             .registry
@@ -135,7 +114,7 @@ async fn what_is_not_there_not_complete_or_not_written_so_is_refused() {
 #[tokio::test]
 async fn who_may_not_read_requests_reads_no_package() {
     let test = registry().await;
-    let request = long(&test).await;
+    let request = long_copy(&test).await;
     let mut other = caller_of("shop");
     other.scopes.remove(&Scope::Requests);
     let refused = test
@@ -151,7 +130,7 @@ async fn who_may_not_read_requests_reads_no_package() {
 #[tokio::test]
 async fn a_token_that_runs_out_and_a_server_that_stops_end_a_download_in_its_midst() {
     let test = registry().await;
-    let request = long(&test).await;
+    let request = long_copy(&test).await;
     let caller = Arc::new(Caller {
         expires_at: Some(test.clock.now() + SignedDuration::from_mins(1)),
         ..caller_of("support")
@@ -173,7 +152,7 @@ async fn a_token_that_runs_out_and_a_server_that_stops_end_a_download_in_its_mid
 #[tokio::test]
 async fn an_expired_package_is_gone_at_once_and_destroyed_by_the_next_round() {
     let test = registry().await;
-    let request = long(&test).await;
+    let request = long_copy(&test).await;
     let opened = test
         .registry
         .open_export(&test.caller, json(request, 0))

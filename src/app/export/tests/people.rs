@@ -89,6 +89,13 @@ where
     written.expect("written").expect("something was done")
 }
 
+/// One of many of its kind: its key tells it from the others.
+pub fn one_of_many(tx: &Tx, data: &str, text: &str) -> Item {
+    let mut item = item(tx, "client", data, Some(Content::Text(text.into())));
+    item.key = ItemKey::new(item.state.item_id.to_string());
+    item
+}
+
 pub fn item(tx: &Tx, role: &str, data: &str, content: Option<Content>) -> Item {
     Item {
         state: ItemState {
@@ -160,8 +167,6 @@ fn of_everything(tx: &Tx) -> Vec<Item> {
     order.key = ItemKey::new("4711");
     let mut newsletter = item(tx, "visitor", "email_address", text("ada@example.org"));
     newsletter.state.purposes = names(&["newsletter"]);
-    let mut retained = item(tx, "client", "payment_details", text("card ending in 4242"));
-    retained.state.retained_for = Some(names(&["fraud_screening"]));
     let photo = Content::Blob(b"\x89PNG\r\n\x1a\nno real picture".to_vec());
     let locator = |place: &str| Some(Content::Locator(place.into()));
     vec![
@@ -179,7 +184,7 @@ fn of_everything(tx: &Tx) -> Vec<Item> {
         ),
         newsletter,
         order,
-        retained,
+        item(tx, "client", "payment_details", text("card ending in 4242")),
     ]
 }
 

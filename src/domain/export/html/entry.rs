@@ -24,7 +24,7 @@ pub fn item(part: &ItemPart, zone: &TimeZone) -> String {
         &mut out,
         "Collected",
         format!(
-            "{}, by our service {}, from you as {}",
+            "{}, by our service {}, about you as: {}",
             words::instant(part.collected_at, zone),
             escaped(part.source.as_str()),
             escaped(&part.subject_category.title)
@@ -65,14 +65,20 @@ fn purposes(part: &ItemPart) -> String {
         )
     }));
     if lines.is_empty() {
-        return "nothing".into();
+        return "nothing: the policy states no use of it".into();
     }
     list(&lines)
 }
 
 fn purpose(part: &PurposePart) -> String {
     let title = escaped(&part.purpose.title);
+    let stopped = part.decision.and_then(words::stopped);
     let mut text = match part.lawful_basis {
+        Some(_) if stopped.is_some() => format!(
+            "{title}: {} <span class=\"quiet\">({})</span>",
+            stopped.unwrap_or_default(),
+            part.article
+        ),
         Some(basis) => format!(
             "{title}, because {} <span class=\"quiet\">({})</span>",
             words::because(basis),
@@ -80,7 +86,7 @@ fn purpose(part: &PurposePart) -> String {
         ),
         None => format!("{title}; the policy gives no ground for it, so it is not permitted"),
     };
-    if part.also_requires_consent {
+    if part.also_requires_consent && stopped.is_none() {
         text.push_str("; only with your consent");
     }
     if let Some(duration) = &part.stated_duration {

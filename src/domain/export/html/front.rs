@@ -235,7 +235,7 @@ fn said(out: &mut String, about: &AboutPart, zone: &TimeZone) {
     }
     for one in &about.restrictions {
         let what = match one.data_categories.as_slice() {
-            [] => "all of your data".into(),
+            [] => "everything".into(),
             named => titles(named),
         };
         let until = one
@@ -243,7 +243,7 @@ fn said(out: &mut String, about: &AboutPart, zone: &TimeZone) {
             .map(|at| format!(" until {}", words::day(at, zone)))
             .unwrap_or_default();
         lines.push(format!(
-            "The use of {what} is restricted from {}{until}.",
+            "From {}{until} this may be kept and not used: {what}.",
             words::day(one.started_at, zone)
         ));
     }
