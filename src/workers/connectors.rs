@@ -28,7 +28,7 @@ use crate::{
 /// From one look for due tasks to the next.
 const ROUND: Duration = Duration::from_millis(500);
 /// What a lease outlasts the longest call by: time to write down what came of it.
-const LEASE_MARGIN: Duration = Duration::from_secs(60);
+const LEASE_MARGIN: Duration = Duration::from_mins(1);
 
 /// Runs until `stop`. What is in work by then is given back after the call that is under way.
 pub async fn run(

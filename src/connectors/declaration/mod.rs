@@ -12,6 +12,8 @@ pub mod problem;
 mod read;
 mod rules;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use self::{
     model::Declaration,

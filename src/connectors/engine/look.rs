@@ -38,18 +38,19 @@ impl Turn<'_> {
             Some(_) => Standing::InDoubt,
         }
     }
+}
 
-    fn found<'j>(&self, look: &Look, sought: &[String], json: &'j Json) -> Option<Vec<&'j Json>> {
-        let looked_at: Vec<&Json> = match &look.each {
-            Some(pointer) => json.pointer(pointer)?.as_array()?.iter().collect(),
-            None => vec![json],
-        };
-        let is_it = |element: &&Json| {
-            let is_like = look.done.iter().all(|test| test.holds(Some(element)));
-            is_like && (look.mentions.is_none() || sought.iter().any(|text| has(element, text)))
-        };
-        Some(looked_at.into_iter().filter(is_it).collect())
-    }
+/// What of an answer is what the call would have made; `None`: there is nowhere to look.
+fn find<'j>(look: &Look, sought: &[String], json: &'j Json) -> Option<Vec<&'j Json>> {
+    let looked_at: Vec<&Json> = match &look.each {
+        Some(pointer) => json.pointer(pointer)?.as_array()?.iter().collect(),
+        None => vec![json],
+    };
+    let is_it = |element: &&Json| {
+        let is_like = look.done.iter().all(|test| test.holds(Some(element)));
+        is_like && (look.mentions.is_none() || sought.iter().any(|text| has(element, text)))
+    };
+    Some(looked_at.into_iter().filter(is_it).collect())
 }
 
 impl Connector {
@@ -69,7 +70,7 @@ impl Connector {
         }
         let json = answer.json.as_ref().unwrap_or(&Json::Null);
         let sought = turn.sought(&self.settings, look);
-        let Some(found) = turn.found(look, &sought, json) else {
+        let Some(found) = find(look, &sought, json) else {
             return self.retry(turn, code::ANSWER_MALFORMED, status, None);
         };
         let mut rows = Vec::new();

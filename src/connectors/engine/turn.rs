@@ -43,16 +43,12 @@ impl Turn<'_> {
     ) -> Result<Request, NoAnswer> {
         let unusable = |_| NoAnswer(code::IDENTIFIER_UNUSABLE);
         let round = self.round(settings).ok_or(NoAnswer(code::CALL_REFUSED))?;
-        match (&self.call.look, standing) {
-            (Some(look), Standing::InDoubt) => {
-                let url = self.url(&look.url, &round)?;
-                round.look(self.calls, url).map_err(unusable)
-            }
-            _ => {
-                let url = self.url(&self.call.url, &round)?;
-                round.request(self.calls, self.call, url).map_err(unusable)
-            }
+        if let (Some(look), Standing::InDoubt) = (&self.call.look, standing) {
+            let url = self.url(&look.url, &round)?;
+            return round.look(self.calls, url).map_err(unusable);
         }
+        let url = self.url(&self.call.url, &round)?;
+        round.request(self.calls, self.call, url).map_err(unusable)
     }
 
     fn url(&self, template: &UrlTemplate, round: &Round<'_>) -> Result<Url, NoAnswer> {

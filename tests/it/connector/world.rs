@@ -9,12 +9,12 @@ use registry::{
         DeleteRecordsRequest, ListTasksRequest, Task, TaskState, WithdrawConsentRequest,
         withdraw_consent_request::Who,
     },
-    runtime::clock::TestClock,
+    runtime::clock::{Clock, TestClock},
 };
 
 use crate::{
     harness::{
-        Clients, START, TestServer, clock, new_dir,
+        Clients, TestServer, clock, new_dir,
         sample::{by, everything_of, identifier, yes},
     },
     vendors::{Stand, Vendor, stripe::Stripe},
@@ -57,6 +57,7 @@ pub struct World<V> {
     pub server: TestServer,
     pub clock: Arc<TestClock>,
     pub processor: &'static str,
+    pub begun: Timestamp,
 }
 
 /// A registry that calls a Stripe with these customers: id and address.
@@ -128,6 +129,7 @@ impl<V: Vendor> World<V> {
             config.connectors.plain_on_loopback = true;
         });
         Self {
+            begun: clock.now(),
             vendor,
             server: server.await,
             clock,
@@ -137,7 +139,7 @@ impl<V: Vendor> World<V> {
 
     /// When the test began.
     pub fn start(&self) -> Timestamp {
-        START.parse().expect("an instant")
+        self.begun
     }
 
     /// Registers a person with everything that the policy lists, and a yes to everything.

@@ -100,10 +100,10 @@ impl TestServer {
         clock: Arc<TestClock>,
         complete: impl FnOnce(&mut Config),
     ) -> Self {
-        let url = match is_postgres {
-            true => Some(crate::postgres::create_database().await),
-            false => None,
-        };
+        let mut url = None;
+        if is_postgres {
+            url = Some(crate::postgres::create_database().await);
+        }
         let mut config = Self::configuration(&dir, url, &clock);
         complete(&mut config);
         Self::begin(config, dir, clock).await
