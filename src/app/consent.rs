@@ -33,7 +33,6 @@ use crate::{
         id::{ConsentId, SubjectId},
         journal::JournalKind,
         name::Purpose,
-        policy::compile::CompiledPolicy,
         revision::Revision,
         subject_ref::SubjectRef,
     },
@@ -154,12 +153,14 @@ impl Registry {
         let shown = view.policies.get(&fact.evidence.policy_version);
         // A fact is kept under a published version only, and versions are never taken back.
         let shown = shown.ok_or(Error::NotFound(Missing::Policy))?;
-        Ok(self.sign_receipt(ConsentReceipt::of(fact, shown, view.now()), shown))
+        let receipt = ConsentReceipt::of(fact, shown, view.now());
+        let payload = document(&receipt, shown);
+        Ok(self.sign_receipt(receipt, &payload))
     }
 
-    fn sign_receipt(&self, receipt: ConsentReceipt, shown: &CompiledPolicy) -> SignedReceipt {
+    fn sign_receipt(&self, receipt: ConsentReceipt, payload: &str) -> SignedReceipt {
         let signing = self.store.key_ring().signing();
-        let envelope = signing.sign(RECEIPT_TYPE, document(&receipt, shown).as_bytes());
+        let envelope = signing.sign(RECEIPT_TYPE, payload.as_bytes());
         SignedReceipt { receipt, envelope }
     }
 }
