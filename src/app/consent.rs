@@ -36,7 +36,7 @@ use crate::{
         id::{ConsentId, SubjectId},
         journal::JournalKind,
         name::Purpose,
-        policy::{compile::CompiledPolicy, history::PolicyHistory},
+        policy::history::PolicyHistory,
         revision::Revision,
         subject_ref::SubjectRef,
     },
@@ -170,16 +170,17 @@ impl Registry {
                 // A fact is kept under a published version only, and versions are never taken back.
                 let version = version.ok_or(Error::NotFound(Missing::Policy))?.clone();
                 let receipt = ConsentReceipt::of(fact, &version, tx.now());
-                Ok(((receipt, version), audit))
+                let payload = document(&receipt, &version);
+                Ok(((receipt, payload), audit))
             })
         });
-        let ((receipt, version), _) = read.await?;
-        Ok(self.sign_receipt(receipt, &version))
+        let ((receipt, payload), _) = read.await?;
+        Ok(self.sign_receipt(receipt, &payload))
     }
 
-    fn sign_receipt(&self, receipt: ConsentReceipt, shown: &CompiledPolicy) -> SignedReceipt {
+    fn sign_receipt(&self, receipt: ConsentReceipt, payload: &str) -> SignedReceipt {
         let signing = self.store.key_ring().signing();
-        let envelope = signing.sign(RECEIPT_TYPE, document(&receipt, shown).as_bytes());
+        let envelope = signing.sign(RECEIPT_TYPE, payload.as_bytes());
         SignedReceipt { receipt, envelope }
     }
 }

@@ -23,7 +23,6 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::app::testing::registry;
 
     #[tokio::test]

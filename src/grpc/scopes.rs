@@ -174,23 +174,20 @@ mod tests {
         "LeasedTask",
         "Disclosure",
     ];
-    /// Their answers hold such a message, and in it only what the caller has just brought itself, or
-    /// names a person by an id.
-    const GIVE_BACK: [Action; 9] = [
+    /// Their answers hold such a message, and in it only what the caller has just brought itself.
+    const GIVE_BACK: [Action; 7] = [
         Action::RegisterCollection,
         Action::ImportCollections,
         Action::RecordConsent,
         Action::WithdrawConsent,
-        Action::LinkIdentifier,
         Action::CorrectRecord,
         Action::RecordDisclosure,
         Action::BatchRecordDisclosure,
-        Action::GetDecision,
     ];
 
-    /// The names of all messages that stand in this one.
+    /// The names of all messages that stand in this one. Answers name a person by an id only.
     fn reachable(set: &FileDescriptorSet, name: &str, found: &mut BTreeSet<String>) {
-        if !found.insert(name.to_owned()) {
+        if name == "SubjectRef" || !found.insert(name.to_owned()) {
             return;
         }
         let messages = set.file.iter().flat_map(|file| &file.message_type);
@@ -207,7 +204,7 @@ mod tests {
     fn whatever_gives_out_values_of_people_is_known_to() {
         let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
         let services = set.file.iter().flat_map(|file| &file.service);
-        let mut checked = 0;
+        let (mut giving, mut unknown) = (0, Vec::new());
         for method in services.flat_map(|service| &service.method) {
             let action = Action::ALL.iter().find(|it| it.name() == method.name());
             let action = action.expect("every RPC is an action");
@@ -216,10 +213,11 @@ mod tests {
             reachable(&set, answer, &mut found);
             let gives = VALUES.iter().any(|value| found.contains(*value));
             if gives && !GIVE_BACK.contains(action) {
-                assert_eq!(action.gives(), Gives::Content, "{action:?}: {found:?}");
-                checked += 1;
+                giving += 1;
+                unknown.extend((action.gives() != Gives::Content).then_some((action, found)));
             }
         }
-        assert!(checked >= 6, "{checked}");
+        assert!(unknown.is_empty(), "{unknown:?}");
+        assert!(giving >= 10, "{giving}");
     }
 }

@@ -62,6 +62,7 @@ fn check(text: &str, line: &str) {
 
 on_both! {
     async fn what_is_called_and_decided_is_counted_and_names_nobody(server: TestServer) {
+        assert!(server.metrics.is_none(), "there is none unless it is configured");
         let server = with_metrics(server).await;
         let address = server.metrics.expect("it has metrics");
         let mut admin = server.admin().await;
@@ -129,9 +130,5 @@ on_both! {
         ] {
             check(&answer, &format!("{none} 0.0"));
         }
-    }
-
-    async fn a_server_has_no_metrics_unless_it_is_told_to(server: TestServer) {
-        assert!(server.metrics.is_none());
     }
 }

@@ -322,9 +322,6 @@ async fn reading_a_person_stands_in_the_log() {
         actions: vec![Action::GetSubject],
         ..Default::default()
     };
-    let entries = view
-        .snapshot
-        .list_audit_entries(&filter, None, 10)
-        .await;
+    let entries = view.snapshot.list_audit_entries(&filter, None, 10).await;
     assert_eq!(entries.unwrap().len(), 1);
 }

@@ -279,6 +279,7 @@ fn report_text(paths: &[&Path], report: &LogReport, older: Option<u64>) -> Strin
     text.push_str(match (report.agrees_with, older) {
         (Some(_), _) => "; it agrees with the checkpoint that you kept\n",
         (None, Some(_)) => "\n",
+        (None, None) if !report.is_good() => "\n",
         (None, None) => {
             "\nwhat was cut off behind the last checkpoint shows only against one that you kept (--since)\n"
         }

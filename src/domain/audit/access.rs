@@ -24,6 +24,12 @@ impl Action {
         match self {
             Self::FetchRecords
             | Self::GetSubject
+            // Their answers show the person as they stand then, identifiers included.
+            | Self::LinkIdentifier
+            | Self::UnlinkIdentifier
+            | Self::MergeSubjects
+            | Self::AddSubjectCategory
+            | Self::EndSubjectCategory
             | Self::ListConsents
             | Self::GetConsentReceipt
             | Self::ListDisclosures
@@ -61,11 +67,6 @@ impl Action {
             | Self::IssueWithdrawalToken
             | Self::CorrectRecord
             | Self::DeleteRecords
-            | Self::LinkIdentifier
-            | Self::UnlinkIdentifier
-            | Self::MergeSubjects
-            | Self::AddSubjectCategory
-            | Self::EndSubjectCategory
             | Self::CreateRequest
             | Self::VerifyIdentity
             | Self::DoubtIdentity
@@ -241,10 +242,15 @@ mod tests {
             "GetConsentReceipt",
             "GetSubject",
             "ListDisclosures",
+            "LinkIdentifier",
+            "UnlinkIdentifier",
+            "MergeSubjects",
+            "AddSubjectCategory",
+            "EndSubjectCategory",
         ] {
             assert!(names.contains(&name), "{name}");
         }
-        assert_eq!(names.len(), 8);
+        assert_eq!(names.len(), 13);
     }
 
     #[test]
