@@ -225,7 +225,7 @@ mod tests {
                     occurred_at: tx.now(),
                     rejected_at: None,
                 };
-                tx.append_objections(&[(subject, objection)]).await?;
+                tx.insert_objections(None, &[(subject, objection)]).await?;
                 Ok::<_, Error>(())
             })
         });

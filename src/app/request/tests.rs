@@ -176,7 +176,7 @@ impl Rights {
     async fn logged(&self, id: SubjectRequestId) -> Vec<(String, String)> {
         let snapshot = self.snapshot().await;
         let filter = AuditFilter::default();
-        let entries = snapshot.list_audit_entries(&filter, i64::MAX, 100).await;
+        let entries = snapshot.list_audit_entries(&filter, None, 100).await;
         let entries = entries.expect("listed").into_iter().rev();
         let of_request = entries.filter(|it| it.detail.subject_request_id == Some(id));
         of_request

@@ -34,7 +34,9 @@ pub(super) async fn run(way: Way, output: Output, args: Args) -> Result<ExitCode
         let written = fs::write(file, &answer.envelope);
         written.with_context(|| file.display().to_string())?;
     }
-    let saved = args.out.map(|file| format!("written to {}\n", file.display()));
+    let saved = args
+        .out
+        .map(|file| format!("written to {}\n", file.display()));
     output.show("GetErasureCertificateResponse", &answer, |answer| {
         let standing = if answer.r#final {
             "final: everything has come to its end"

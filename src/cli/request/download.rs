@@ -85,7 +85,10 @@ async fn fetch(way: Way, request: DownloadExportRequest, path: &Path) -> Result<
     let mut total = offset;
     while let Some(piece) = pieces.message().await.map_err(|status| refusal(&status))? {
         if piece.offset != offset {
-            bail!("byte {} came where byte {offset} was expected", piece.offset);
+            bail!(
+                "byte {} came where byte {offset} was expected",
+                piece.offset
+            );
         }
         let open = match file.take() {
             Some(file) => Ok(file),
@@ -103,7 +106,8 @@ async fn fetch(way: Way, request: DownloadExportRequest, path: &Path) -> Result<
         total = piece.total_bytes;
     }
     if let Some(file) = file {
-        file.sync_all().with_context(|| path.display().to_string())?;
+        file.sync_all()
+            .with_context(|| path.display().to_string())?;
     }
     if offset == total {
         Ok(total)

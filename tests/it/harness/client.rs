@@ -7,8 +7,7 @@ use registry::proto::v1::{
     hold_service_client::HoldServiceClient, policy_service_client::PolicyServiceClient,
     purpose_service_client::PurposeServiceClient, record_service_client::RecordServiceClient,
     request_service_client::RequestServiceClient, retention_service_client::RetentionServiceClient,
-    subject_service_client::SubjectServiceClient,
-    task_service_client::TaskServiceClient,
+    subject_service_client::SubjectServiceClient, task_service_client::TaskServiceClient,
 };
 use tonic::{
     Request, Status,

@@ -326,7 +326,7 @@ async fn pages_read(test: &TestRegistry, subject: SubjectId) -> Vec<usize> {
     let snapshot = test.registry.store.snapshot(test.registry.now()).await;
     let entries = snapshot
         .expect("a state")
-        .list_audit_entries(&filter, i64::MAX, 1_000)
+        .list_audit_entries(&filter, None, 1_000)
         .await
         .expect("read");
     let steps = entries.iter().filter(|entry| entry.action == "BuildExport");

@@ -60,7 +60,7 @@ async fn each_download_is_in_the_log_with_its_package_and_a_refused_one_is_not()
     let snapshot = test.registry.store.snapshot(test.registry.now()).await;
     let entries = snapshot
         .expect("a state")
-        .list_audit_entries(&AuditFilter::default(), i64::MAX, 100)
+        .list_audit_entries(&AuditFilter::default(), None, 100)
         .await
         .expect("read");
     let downloads: Vec<_> = entries
