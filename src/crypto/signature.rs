@@ -106,6 +106,10 @@ impl SigningKeys {
     }
 
     /// One key of this name, for tests of what is signed.
+    ///
+    /// # Panics
+    ///
+    /// When it is no key's name.
     #[cfg(test)]
     pub fn generated(id: &str) -> Self {
         let key = Key::generate(&super::entropy::SystemEntropy).expect("the system has randomness");

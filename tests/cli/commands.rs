@@ -395,6 +395,11 @@ fn the_policy_can_be_read_reported_and_a_new_version_published() {
     assert!(shown.contains("version: \"2018-05-24\""), "{shown}");
     let record = server.run(&["report", "ropa"]).ended(0).stdout();
     assert!(record.contains("| visitor-newsletter |"), "{record}");
+    let purge = server.run(&["report", "purge"]).ended(0).stdout();
+    assert!(purge.starts_with("Nothing goes at "), "{purge}");
+    let ahead = ["report", "purge", "--as-of", "2001-01-01T00:00:00Z"];
+    let past = server.run(&ahead).ended(1);
+    assert!(past.stderr().contains("as_of"), "{}", past.stderr());
     let example = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/policies/alidropship/2018-05-24.yaml"

@@ -94,8 +94,9 @@ async fn of_a_refused_disclosure_the_decision_and_an_audit_entry_stay_and_nothin
         .list_audit_entries(&filter, None, 10)
         .await
         .unwrap();
-    assert_eq!(entries.len(), 1);
-    assert_eq!(entries[0].detail.outcome, "DENY CONSENT_MISSING");
+    let actions: Vec<_> = entries.iter().map(|it| it.action.as_str()).collect();
+    assert_eq!(actions, ["ListDisclosures", "RecordDisclosure"]);
+    assert_eq!(entries[1].detail.outcome, "DENY CONSENT_MISSING");
     snapshot.close().await.unwrap();
     say(&test, &[ada], Given, "newsletter").await;
     let anew = record(&test, 1, newsletter(ada)).await.unwrap();

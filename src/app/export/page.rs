@@ -134,7 +134,9 @@ impl Desk<'_> {
         let mut chapters = person::chapters(self.tx, self.export).await?;
         let is_portable = self.export.record.kind == ExportKind::Portability;
         if is_portable {
-            chapters.iter_mut().for_each(|chapter| chapter.items = 0);
+            for chapter in &mut chapters {
+                chapter.items = 0;
+            }
         }
         self.export.writing.chapters = chapters;
         if is_portable {

@@ -62,8 +62,8 @@ async fn ask(
 pub(crate) async fn long_copy(test: &TestRegistry) -> SubjectRequestId {
     let ada = people::person(test, &["client"]).await;
     people::give(test, ada, |tx| {
-        let text = "0123456789abcdef".repeat(12_000);
-        let item = |_| people::one_of_many(tx, "navigation", &text);
+        let digits = "0123456789abcdef".repeat(12_000);
+        let item = |_| people::one_of_many(tx, "navigation", &digits);
         (0..6).map(item).collect()
     })
     .await;

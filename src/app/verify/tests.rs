@@ -63,14 +63,14 @@ impl Log {
                 log.entries.push(entry);
                 tree.append(leaf, |_, _| ());
             }
-            let envelope = log.sign(&log.signing, *size, &tree.root());
+            let envelope = Self::sign(&log.signing, *size, &tree.root());
             log.lines.push(checkpoint_line(&envelope.to_json()));
             log.checkpoints.push(envelope);
         }
         log
     }
 
-    fn sign(&self, keys: &SigningKeys, tree_size: u64, root: &Hash) -> Envelope {
+    fn sign(keys: &SigningKeys, tree_size: u64, root: &Hash) -> Envelope {
         let checkpoint = Checkpoint {
             origin: origin(AuditId(uuid::Uuid::from_u128(0x100))),
             tree_size,
@@ -274,14 +274,14 @@ fn a_checkpoint_of_another_key_or_with_a_byte_changed_is_not_believed() {
     let at = log.lines.len() - 1;
     let genuine = log.lines[at].clone();
     let tree = log.older(1);
-    let strange = log.sign(&signing("k2"), 7, &tree.root);
+    let strange = Log::sign(&signing("k2"), 7, &tree.root);
     log.lines[at] = checkpoint_line(&strange.to_json());
     let unknown = Fault::Checkpoint(SignatureError::KeyUnknown.into());
     assert_eq!(
         log.faults(&log.text()),
         [unknown, Fault::Uncovered { from: 3 }]
     );
-    let same_name = log.sign(&signing("k1"), 7, &tree.root);
+    let same_name = Log::sign(&signing("k1"), 7, &tree.root);
     log.lines[at] = checkpoint_line(&same_name.to_json());
     let forged = Fault::Checkpoint(SignatureError::NotGenuine.into());
     assert_eq!(
@@ -313,7 +313,7 @@ fn a_log_written_anew_agrees_with_itself_and_not_with_an_older_checkpoint() {
         forged.lines.push(line);
     }
     // Whoever has the registry's own key signs it as well.
-    let envelope = log.sign(&log.signing, 7, &tree.root());
+    let envelope = Log::sign(&log.signing, 7, &tree.root());
     forged.lines.push(checkpoint_line(&envelope.to_json()));
     assert_eq!(log.faults(&forged.text()), []);
     let report = log.verify(&[forged.text().as_bytes()], Some(log.older(0)));
@@ -475,8 +475,8 @@ fn a_long_log_is_verified_line_by_line() {
         let leaf = leaf_hash(entry.as_bytes());
         tree.append(leaf, |_, _| ());
         writeln!(file, "{}", entry_line(position, &encoded(&leaf), &entry)).unwrap();
-        if tree.size() % 1_000 == 0 || tree.size() == count {
-            let envelope = log.sign(&log.signing, tree.size(), &tree.root());
+        if tree.size().is_multiple_of(1_000) || tree.size() == count {
+            let envelope = Log::sign(&log.signing, tree.size(), &tree.root());
             writeln!(file, "{}", checkpoint_line(&envelope.to_json())).unwrap();
         }
     }

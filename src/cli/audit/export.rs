@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    io::{BufRead, BufReader, BufWriter, IntoInnerError, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -92,7 +92,7 @@ pub(super) async fn export(way: Way, output: Output, export: &Export) -> Result<
     };
     bar.finish_and_clear();
     // What there is stays, and the next run goes on behind it.
-    let file = file.into_inner().map_err(|error| error.into_error())?;
+    let file = file.into_inner().map_err(IntoInnerError::into_error)?;
     file.sync_all()?;
     ended.context("the export ended early; run it again, and it goes on where it ended")?;
     tell(output, &place.path, place.next, next)
@@ -161,9 +161,11 @@ fn last_file(dir: &Path) -> Result<Option<PathBuf>> {
     let mut last = None;
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        let is_ours =
-            name.is_some_and(|name| name.starts_with("audit-") && name.ends_with(".jsonl"));
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let is_ours = stem.is_some_and(|stem| stem.starts_with("audit-"))
+            && path
+                .extension()
+                .is_some_and(|extension| extension == "jsonl");
         if is_ours && last.as_ref().is_none_or(|last| *last < path) {
             last = Some(path);
         }

@@ -136,5 +136,8 @@ async fn get(client: &mut AuditServiceClient<Way>, tree_size: i64) -> Result<Aud
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        text.push_str(&format!("{byte:02x}"));
+        text
+    })
 }

@@ -31,7 +31,7 @@ pub async fn download(
 ) -> Result<Response<Pieces>, Status> {
     let caller = caller(&request)?;
     let mut parse = Parse::new();
-    let asked = read(&mut parse, request.into_inner());
+    let asked = read(&mut parse, request.get_ref());
     let asked = parse.finish(|| asked).map_err(Error::from)?;
     let opened = registry.open_export(&caller, asked).await?;
     Ok(Response::new(pieces(
@@ -67,7 +67,7 @@ fn count(bytes: u64) -> Result<i64, Error> {
     i64::try_from(bytes).map_err(|_| Error::Internal("a package is too long for its field".into()))
 }
 
-fn read(parse: &mut Parse, message: v1::DownloadExportRequest) -> Parsed<Download> {
+fn read(parse: &mut Parse, message: &v1::DownloadExportRequest) -> Parsed<Download> {
     let subject_request_id = parse.id("subject_request_id", &message.subject_request_id);
     let kind = match v1::RequestKind::try_from(message.kind) {
         Ok(v1::RequestKind::Unspecified) => Ok(None),
@@ -152,7 +152,7 @@ mod tests {
         let mut parse = Parse::new();
         let asked = read(
             &mut parse,
-            v1::DownloadExportRequest {
+            &v1::DownloadExportRequest {
                 subject_request_id: "7".into(),
                 kind: v1::RequestKind::Erasure.into(),
                 format: 9,
@@ -172,7 +172,7 @@ mod tests {
         let mut parse = Parse::new();
         let asked = read(
             &mut parse,
-            v1::DownloadExportRequest {
+            &v1::DownloadExportRequest {
                 subject_request_id: "0190b6f4-0000-7000-8000-000000000001".into(),
                 ..v1::DownloadExportRequest::default()
             },

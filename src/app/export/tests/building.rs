@@ -285,7 +285,7 @@ async fn two_writers_at_once_write_one_package() {
     assert_eq!(build(&test).await, 1);
     let alone = package(&test, request).await;
     meddle(&test, alone.export_id, |export| {
-        export.record.ready_at = None
+        export.record.ready_at = None;
     })
     .await;
     let (one, other) = (test.registry.clone(), test.registry.clone());
@@ -339,8 +339,8 @@ async fn items_as_large_as_they_may_be_are_written_few_at_a_time_and_in_pieces()
     let ada = person(&test, &["client"]).await;
     give(&test, ada, |tx| {
         // Each sign takes six bytes in the page, so an item is several pieces long.
-        let text = "\"".repeat(CONTENT_BYTES_MAX);
-        let item = |_| one_of_many(tx, "navigation", &text);
+        let quotes = "\"".repeat(CONTENT_BYTES_MAX);
+        let item = |_| one_of_many(tx, "navigation", &quotes);
         (0..10).map(item).collect()
     })
     .await;

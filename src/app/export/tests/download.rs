@@ -159,7 +159,7 @@ async fn an_expired_package_is_gone_at_once_and_destroyed_by_the_next_round() {
         .await
         .expect("opened");
     test.clock
-        .advance(days(30) - std::time::Duration::from_secs(1));
+        .advance(days(30).saturating_sub(std::time::Duration::from_secs(1)));
     assert_eq!(test.registry.expire_exports().await.expect("looked"), 0);
     fetch(&test.registry, &test.caller, json(request, 0))
         .await

@@ -56,6 +56,7 @@ struct Notice<'r> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the standard's")]
 struct Purpose<'r> {
     purpose: &'r str,
     purpose_id: &'r str,
@@ -75,6 +76,7 @@ struct Purpose<'r> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the standard's")]
 struct Pii<'r> {
     pii_type: &'r str,
     title: &'r str,
@@ -90,6 +92,7 @@ struct Period<'r> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the standard's")]
 struct Party<'r> {
     party_id: &'r str,
     party_name: &'r str,
@@ -99,6 +102,7 @@ struct Party<'r> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the standard's")]
 struct Event<'r> {
     event_time: Timestamp,
     event_type: &'static str,
