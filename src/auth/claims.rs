@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::{AuthError, NOT_BEFORE_LEEWAY};
-use crate::domain::caller::{Bound, CONTROLLER, Caller, EVERYTHING};
+use crate::domain::caller::{Bound, CONTROLLER, Caller, EVERYTHING, is_reserved};
 
 /// Most names that one claim may hold.
 pub(super) const CLAIM_NAMES_MAX: usize = 256;
@@ -64,6 +64,11 @@ impl Claims {
             .sub
             .parse()
             .map_err(|_| AuthError::TokenInvalid("its sub is no service name"))?;
+        if is_reserved(&service) {
+            return Err(AuthError::TokenInvalid(
+                "its sub is the registry's own name",
+            ));
+        }
         let scopes: BTreeSet<_> = self
             .scope
             .read()?

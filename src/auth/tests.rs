@@ -576,6 +576,7 @@ async fn claims_of_the_wrong_form_are_refused() {
     let scene = Scene::of(&[&signer]).await;
     let wrong = [
         ("sub", json!("")),
+        ("sub", json!("registry")),
         ("sub", json!("check out")),
         ("sub", json!(7)),
         ("purposes", json!(["no name"])),

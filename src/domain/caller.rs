@@ -5,12 +5,21 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use jiff::Timestamp;
 
-use super::name::{Processor, Purpose, Source};
+use super::{
+    audit::REGISTRY,
+    name::{Processor, Purpose, Source},
+};
 
 /// Stands for everything in a bounding claim.
 pub const EVERYTHING: &str = "*";
 /// Stands for the controller itself in the `processors` claim.
 pub const CONTROLLER: &str = "-";
+
+/// Whether a service's name is the registry's own: what it does by itself stands in the log under it, so
+/// nobody else may have it.
+pub fn is_reserved(service: &Source) -> bool {
+    service.as_str() == REGISTRY
+}
 
 /// A service that calls.
 #[derive(Clone, Debug, PartialEq, Eq)]

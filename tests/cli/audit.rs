@@ -158,7 +158,9 @@ fn what_was_done_to_a_log_is_found_with_its_place_and_an_exit_code() {
     assert_eq!(report[0]["findings"][0]["first_position"], 3);
 
     fs::write(&bad, before).unwrap();
-    assert!(verify(&[&bad], 1).contains("cut off"));
+    // Whether a checkpoint stands before the cut depends on when entries were sealed.
+    let cut = verify(&[&bad], 1);
+    assert!(cut.contains("no checkpoint"), "{cut}");
     let strangers = server.file(
         "strangers.keys",
         "k1:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n",

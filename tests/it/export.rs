@@ -209,18 +209,18 @@ on_both! {
     async fn what_a_holder_hands_over_is_written_by_the_worker_announced_and_gone_in_the_end(server: TestServer) {
         let mut clients = server.admin().await;
         let (subject, item) = visitor(&mut clients).await;
-        let begun = server.registry.store().write("begin", server.now(), move |tx| {
+        let begun = server.registry().store().write("begin", server.now(), move |tx| {
             Box::pin(async move { begin(tx, subject, item).await })
         });
         let request = begun.await.expect("begun");
-        let early = download(&server.registry, request).await;
+        let early = download(server.registry(), request).await;
         assert!(matches!(early, Err(Error::IllegalTransition(_))), "{early:?}");
         let leased = lease(&mut clients).await;
         hand_over(&mut clients, &leased).await;
         let event = announced(&mut clients).await;
         assert_eq!(event.subject_request_id, request.to_string());
         assert_eq!(event.subject_id, subject.to_string());
-        let package = download(&server.registry, request).await.expect("a package");
+        let package = download(server.registry(), request).await.expect("a package");
         let package: Value = serde_json::from_slice(&package).expect("JSON");
         assert_eq!(package["items"][0]["content"]["handed_over"]["text"], MESSAGE);
         for file in files_below(server.dir.path()) {
@@ -229,10 +229,10 @@ on_both! {
             assert!(!found, "{}", file.display());
         }
         server.clock.advance(Duration::from_hours(30 * 24));
-        let late = download(&server.registry, request).await;
+        let late = download(server.registry(), request).await;
         assert!(matches!(late, Err(Error::NotFound(_))), "{late:?}");
         for round in 0.. {
-            let snapshot = server.registry.store().snapshot(server.now()).await.expect("a state");
+            let snapshot = server.registry().store().snapshot(server.now()).await.expect("a state");
             let packages = snapshot.list_exports_of(&[request]).await.expect("listed");
             if packages[0].destroyed_at.is_some() {
                 assert!(!snapshot.has_own_key(packages[0].export_id).await.expect("asked"));

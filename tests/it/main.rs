@@ -12,6 +12,7 @@ mod connector;
 mod consent;
 mod crash;
 mod disclosure;
+mod erasure;
 mod event;
 mod export;
 mod golden;

@@ -134,7 +134,7 @@ async fn preview_at(clients: &mut Clients, as_of: Timestamp) -> PreviewPurgeResp
 async fn sweep(server: &TestServer) -> Swept {
     let begun = Instant::now();
     while begun.elapsed() < SOON {
-        if let Some(swept) = server.registry.sweep_retention().await.expect("swept") {
+        if let Some(swept) = server.registry().sweep_retention().await.expect("swept") {
             return swept;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -66,8 +66,7 @@ pub struct TestServer {
     pub config: Config,
     /// Where its metrics are fetched, if they are.
     pub metrics: Option<SocketAddr>,
-    /// Its use cases, for what it does of its own accord: a test need not wait for it.
-    pub registry: Registry,
+    registry: Option<Registry>,
     address: String,
     issuer: Arc<DevIssuer>,
     lifecycle: Lifecycle,
@@ -160,7 +159,7 @@ impl TestServer {
             dir,
             config,
             metrics,
-            registry,
+            registry: Some(registry),
             address: format!("http://{address}"),
             issuer: Arc::new(issuer),
             lifecycle,
@@ -178,6 +177,8 @@ impl TestServer {
     /// to be gone.
     pub async fn end(mut self) {
         self.stop();
+        // It holds the store, and with it the journal.
+        self.registry = None;
         if let Some(running) = self.running.take() {
             running.await.expect("it ends");
         }
@@ -187,6 +188,11 @@ impl TestServer {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
+    }
+
+    /// Its use cases, for what it does of its own accord: a test need not wait for it.
+    pub fn registry(&self) -> &Registry {
+        self.registry.as_ref().expect("it runs")
     }
 
     /// Now, by its clock.
