@@ -415,7 +415,11 @@ async fn a_person_of_whom_nothing_must_stay_is_gone_when_the_call_returns() {
     assert!(disclosures[0].external_reference.is_none());
     assert_eq!(
         it.told(request).await,
-        ["aweber: email_address", "holder crm: first_name"]
+        [
+            "aweber: email_address",
+            "holder crm: first_name",
+            "ledger: order_contents"
+        ]
     );
     assert_eq!(
         it.events(anna).await.last(),
