@@ -1,5 +1,7 @@
 //! Two histories that become one: of two answers the denial wins, and no other is made.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use proptest::{
     prelude::*,
@@ -147,13 +149,15 @@ fn check_states(
     other: &SubjectState,
     merged_at: Timestamp,
 ) -> Result<(), TestCaseError> {
-    let (mut policy, _) = parse_yaml(EXAMPLE_POLICY_YAML).expect("the example reads");
-    policy.consent.methods.clear();
-    let policy = CompiledPolicy::compile(policy).expect("no errors");
+    static POLICY: LazyLock<CompiledPolicy> = LazyLock::new(|| {
+        let (mut policy, _) = parse_yaml(EXAMPLE_POLICY_YAML).expect("the example reads");
+        policy.consent.methods.clear();
+        CompiledPolicy::compile(policy).expect("no errors")
+    });
     let known: Vec<Processor> = ["mailer", "analyst", "bank"]
         .map(|name| name.parse().expect("a name"))
         .into();
-    let renewed = outweighed(&policy, one, other, &known, merged_at);
+    let renewed = outweighed(&POLICY, one, other, &known, merged_at);
     let mut both = one.clone();
     both.consents = merged(&one.consents, &other.consents, &known, merged_at);
     both.objections.extend(other.objections.clone());

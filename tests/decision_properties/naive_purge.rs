@@ -1,7 +1,7 @@
 //! What goes because its time has run out, once more, as plainly as possible: item by item, and for
 //! each whom it is kept by, the rules of the plan one after the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use registry::domain::{
@@ -16,7 +16,7 @@ use registry::domain::{
 
 use crate::{
     naive::{Candidate, Naive, needs_yes},
-    world::World,
+    world::{PROCESSORS, PURPOSES, World},
 };
 
 /// What goes, and for whom; what would and is held.
@@ -39,11 +39,12 @@ pub fn plan(world: &World, holds: &[LegalHold], disclosed: &[Disclosed], told: &
     if subject.erased_at.is_some() {
         return outline;
     }
+    let asked = Asked::new(world);
     for item in &subject.items {
         if item.retained_for.is_some() {
             continue;
         }
-        let goes_here = is_due(world, item, None);
+        let goes_here = is_due(&asked, item, None);
         let mut due = Vec::new();
         if goes_here {
             due.push(None);
@@ -54,8 +55,8 @@ pub fn plan(world: &World, holds: &[LegalHold], disclosed: &[Disclosed], told: &
                     && it.processor == *processor
                     && it.collected_at == item.collected_at
             });
-            let has = has_it(world, item, processor, disclosed);
-            if !goes_here && !is_told && has && is_due(world, item, Some(processor)) {
+            let has = has_it(&asked, item, processor, disclosed);
+            if !goes_here && !is_told && has && is_due(&asked, item, Some(processor)) {
                 due.push(Some(processor.clone()));
             }
         }
@@ -78,11 +79,8 @@ pub fn plan(world: &World, holds: &[LegalHold], disclosed: &[Disclosed], told: &
     outline
 }
 
-fn has_it(world: &World, item: &ItemState, processor: &Processor, disclosed: &[Disclosed]) -> bool {
-    let naive = Naive {
-        world,
-        now: world.now,
-    };
+fn has_it(asked: &Asked, item: &ItemState, processor: &Processor, disclosed: &[Disclosed]) -> bool {
+    let naive = asked.any();
     let by_policy = naive.in_force().sharing.iter().any(|sharing| {
         sharing.processor == *processor
             && sharing.subjects.contains(&item.subject_category)
@@ -95,19 +93,41 @@ fn has_it(world: &World, item: &ItemState, processor: &Processor, disclosed: &[D
     by_policy || by_record
 }
 
-/// The world, asked about this purpose and this recipient.
-fn asked(world: &World, purpose: &Purpose, processor: Option<&Processor>) -> World {
-    let mut world = world.clone();
-    world.query.purpose = purpose.clone();
-    world.query.processor = processor.cloned();
-    world
+/// The same world, asked about each purpose and each recipient.
+struct Asked(HashMap<(Purpose, Option<Processor>), World>);
+
+impl Asked {
+    fn new(world: &World) -> Self {
+        let processors = PROCESSORS.map(|name| name.parse::<Processor>().expect("a name"));
+        let recipients: Vec<_> = processors.into_iter().map(Some).chain([None]).collect();
+        let mut worlds = HashMap::new();
+        for purpose in PURPOSES.map(|name| name.parse::<Purpose>().expect("a name")) {
+            for processor in &recipients {
+                let mut asked = world.clone();
+                asked.query.purpose = purpose.clone();
+                asked.query.processor.clone_from(processor);
+                worlds.insert((purpose.clone(), processor.clone()), asked);
+            }
+        }
+        Self(worlds)
+    }
+
+    fn about(&self, purpose: &Purpose, processor: Option<&Processor>) -> Naive<'_> {
+        let world = &self.0[&(purpose.clone(), processor.cloned())];
+        Naive {
+            world,
+            now: world.now,
+        }
+    }
+
+    /// About no purpose in particular.
+    fn any(&self) -> Naive<'_> {
+        self.about(&PURPOSES[0].parse().expect("a name"), None)
+    }
 }
 
-fn is_due(world: &World, item: &ItemState, owner: Option<&Processor>) -> bool {
-    let naive = Naive {
-        world,
-        now: world.now,
-    };
+fn is_due(asked: &Asked, item: &ItemState, owner: Option<&Processor>) -> bool {
+    let naive = asked.any();
     let policy = naive.in_force();
     let maxima: Vec<_> = policy
         .retention
@@ -121,11 +141,7 @@ fn is_due(world: &World, item: &ItemState, owner: Option<&Processor>) -> bool {
         .collect();
     let mut concerned = Vec::new();
     for activity in &policy.activities {
-        let asked = asked(world, &activity.purpose, owner);
-        let naive = Naive {
-            world: &asked,
-            now: world.now,
-        };
+        let naive = asked.about(&activity.purpose, owner);
         let candidate = candidate(activity, item);
         let collected_for = item.purposes.is_empty() || item.purposes.contains(&activity.purpose);
         let covers = activity.subjects.contains(&item.subject_category)
@@ -147,15 +163,15 @@ fn is_due(world: &World, item: &ItemState, owner: Option<&Processor>) -> bool {
             .clone();
         nobody.lawful_basis = None;
         nobody.also_requires_consent = false;
-        over(world, &maxima, &nobody, item, owner) == Some(true)
+        over(asked, &maxima, &nobody, item, owner) == Some(true)
     } else {
         let ends: Vec<_> = concerned
             .iter()
-            .map(|activity| over(world, &maxima, activity, item, owner))
+            .map(|activity| over(asked, &maxima, activity, item, owner))
             .collect();
         ends.contains(&Some(true))
             && concerned.iter().zip(&ends).all(|(activity, end)| {
-                *end == Some(true) || !holds(world, *end, activity, item, owner)
+                *end == Some(true) || !holds(asked, *end, activity, item, owner)
             })
     };
     has_run_out && naive.minima_are_over(item, owner)
@@ -171,22 +187,18 @@ fn candidate<'a>(activity: &'a Activity, item: &'a ItemState) -> Candidate<'a> {
 
 /// Whether one of the maxima has run out for this activity; `None`: none of them runs.
 fn over(
-    world: &World,
+    asked: &Asked,
     maxima: &[&Retention],
     activity: &Activity,
     item: &ItemState,
     owner: Option<&Processor>,
 ) -> Option<bool> {
-    let asked = asked(world, &activity.purpose, owner);
-    let naive = Naive {
-        world: &asked,
-        now: world.now,
-    };
+    let naive = asked.about(&activity.purpose, owner);
     let candidate = candidate(activity, item);
     let mut any_runs = None;
     for rule in maxima {
         if let Some(from) = naive.starts(rule, &candidate, item) {
-            let is_over = naive.after(from, &rule.period) <= world.now;
+            let is_over = naive.after(from, &rule.period) <= naive.now;
             any_runs = Some(any_runs == Some(true) || is_over);
         }
     }
@@ -195,17 +207,13 @@ fn over(
 
 /// Whether an activity that is not over holds the item.
 fn holds(
-    world: &World,
+    asked: &Asked,
     end: Option<bool>,
     activity: &Activity,
     item: &ItemState,
     owner: Option<&Processor>,
 ) -> bool {
-    let asked_of = asked(world, &activity.purpose, owner);
-    let naive = Naive {
-        world: &asked_of,
-        now: world.now,
-    };
+    let naive = asked.about(&activity.purpose, owner);
     let is_withdrawn = naive.withdrawn_at(&candidate(activity, item)).is_some();
     if is_withdrawn && end.is_some() {
         return true;
@@ -216,18 +224,14 @@ fn holds(
             (Some(end), AfterCategoryEnd::Stops) => Some(end),
             (Some(end), AfterCategoryEnd::For(period)) => Some(naive.after(end, period)),
         };
-        stay.category == item.subject_category && until.is_none_or(|until| world.now < until)
+        stay.category == item.subject_category && until.is_none_or(|until| naive.now < until)
     });
     let mut users = vec![owner.cloned()];
     if owner.is_none() {
         users.extend(naive.in_force().processors.keys().cloned().map(Some));
     }
     let agreed = users.iter().any(|user| {
-        let asked = asked(world, &activity.purpose, user.as_ref());
-        let naive = Naive {
-            world: &asked,
-            now: world.now,
-        };
+        let naive = asked.about(&activity.purpose, user.as_ref());
         let candidate = candidate(activity, item);
         naive.is_shared(&candidate, &item.data_category) && !is_opposed(&naive, &candidate)
     });

@@ -17,7 +17,7 @@ use registry::{
     domain::caller::Scope,
     grpc::render::instant,
     proto::v1::{
-        AuditEntry, CheckPurposeRequest, DeleteRecordsRequest, Effect, EndSubjectCategoryRequest,
+        AuditEntry, CheckPurposeRequest, DeleteRecordsRequest, EndSubjectCategoryRequest,
         GetPolicyRequest, LegalHold, ListAuditEntriesRequest, ListTasksRequest,
         PlaceLegalHoldRequest, Policy, PreviewPurgeRequest, PreviewPurgeResponse,
         PublishPolicyRequest, PurgeReason, RecordActivityRequest, RegisterCollectionRequest,
@@ -200,6 +200,19 @@ async fn live(clients: &mut Clients, email: &str, data: &[&str]) -> Vec<String> 
     live
 }
 
+async fn withdraw(clients: &mut Clients, email: &str, purpose: &str) -> Result<(), Status> {
+    let withdrawal = WithdrawConsentRequest {
+        who: Some(Who::Subject(by("email", email))),
+        purposes: names(&[purpose]),
+        ..WithdrawConsentRequest::default()
+    };
+    clients
+        .consent
+        .withdraw_consent(withdrawal)
+        .await
+        .map(|_| ())
+}
+
 async fn place(clients: &mut Clients, data: &[&str]) -> LegalHold {
     let hold = PlaceLegalHoldRequest {
         subject: Some(by("email", ADA)),
@@ -223,20 +236,17 @@ async fn release(clients: &mut Clients, hold: LegalHold) {
 on_both! {
     async fn each_trigger_lets_its_items_go_at_its_instant_and_not_before(server: TestServer) {
         let rules = vec![
-            maximum(&["browser_and_device"], Collection, "P1M"),
-            Retention { activity_sources: names(&["web"]), ..maximum(&["navigation"], LastActivity, "P1M") },
-            maximum(&["order_contents"], CategoryEnd, "P1M"),
-            maximum(&["email_address"], ConsentWithdrawal, "P1M"),
+            maximum(&["order_contents"], Collection, "P1M"),
+            Retention { activity_sources: names(&["web"]), ..maximum(&["email_address"], LastActivity, "P1M") },
+            maximum(&["payment_details"], CategoryEnd, "P1M"),
+            maximum(&["navigation"], ConsentWithdrawal, "P1M"),
         ];
         let mut clients = under(&server, rules).await;
-        let data = ["browser_and_device", "navigation", "order_contents", "email_address"];
-        // 2 June 2026, noon. The address was given for the newsletter alone.
+        let data = ["order_contents", "email_address", "payment_details", "navigation"];
+        // 2 June 2026, noon.
         let mut ada = everything_of("client", ADA);
         ada.items.retain(|item| data.contains(&item.data_category.as_str()));
-        for item in ada.items.iter_mut().filter(|item| item.data_category == "email_address") {
-            item.purposes = names(&["newsletter"]);
-        }
-        ada.consents = vec![yes(&["newsletter"])];
+        ada.consents = vec![yes(&["interface_research"])];
         clients.collection.register_collection(ada).await.expect("registered");
         server.clock.advance(DAY * 10);
         let seen = RecordActivityRequest { subject: Some(by("email", ADA)), source: "web".to_owned(), ..RecordActivityRequest::default() };
@@ -245,8 +255,7 @@ on_both! {
         let left = EndSubjectCategoryRequest { subject: Some(by("email", ADA)), subject_category: "client".to_owned(), ..EndSubjectCategoryRequest::default() };
         clients.subject.end_subject_category(left).await.expect("ended");
         server.clock.advance(DAY * 5);
-        let withdrawal = WithdrawConsentRequest { who: Some(Who::Subject(by("email", ADA))), purposes: names(&["newsletter"]), ..WithdrawConsentRequest::default() };
-        clients.consent.withdraw_consent(withdrawal).await.expect("withdrawn");
+        withdraw(&mut clients, ADA, "interface_research").await.expect("withdrawn");
         for (end, gone) in [
             ("2026-07-02T12:00:00Z", 1),
             ("2026-07-12T12:00:00Z", 2),
@@ -358,48 +367,38 @@ on_both! {
     }
 
     async fn of_the_purposes_that_held_an_item_the_one_that_is_left_is_answered_for(server: TestServer) {
-        let mut clients = under(&server, vec![maximum(&["email_address"], ConsentWithdrawal, "P0D")]).await;
-        let mut ada = everything_of("client", ADA);
-        ada.consents = vec![yes(&["newsletter"])];
+        const DATA: [&str; 1] = ["browser_and_device"];
+        let mut clients = under(&server, vec![maximum(&DATA, ConsentWithdrawal, "P1D")]).await;
+        let mut ada = everything_of("visitor", ADA);
+        ada.consents = vec![yes(&["website_personalisation"])];
         clients.collection.register_collection(ada).await.expect("registered");
-        let withdrawal = WithdrawConsentRequest { who: Some(Who::Subject(by("email", ADA))), purposes: names(&["newsletter"]), ..WithdrawConsentRequest::default() };
-        clients.consent.withdraw_consent(withdrawal).await.expect("withdrawn");
+        withdraw(&mut clients, ADA, "website_personalisation").await.expect("withdrawn");
         server.clock.advance(DAY);
         let mut clients = server.admin().await;
+        assert_eq!(preview_at(&mut clients, server.now()).await.items, 0);
         sweep(&server).await;
-        assert_eq!(live(&mut clients, ADA, &["email_address"]).await, ["email_address"], "the orders hold it");
-        let policy = clients.policy.get_policy(GetPolicyRequest::default()).await.expect("a policy").into_inner();
-        let activities = policy.policy.expect("a policy").activities.into_iter();
-        let purposes: BTreeSet<_> = activities
-            .filter(|it| it.subjects.contains(&"client".to_owned()) && it.data.contains(&"email_address".to_owned()))
-            .map(|it| it.purpose)
-            .collect();
-        let mut lawful = Vec::new();
-        for purpose in purposes {
+        assert_eq!(live(&mut clients, ADA, &DATA).await, DATA, "the website's working holds it");
+        for (purpose, expected) in [
+            ("website_personalisation", "DECISION_REASON_RETENTION_EXPIRED"),
+            ("website_functionality", "DECISION_REASON_LAWFUL"),
+        ] {
             let check = CheckPurposeRequest {
                 subject: Some(by("email", ADA)),
-                data_categories: names(&["email_address"]),
-                purpose: purpose.clone(),
+                data_categories: names(&DATA),
+                purpose: purpose.to_owned(),
                 ..CheckPurposeRequest::default()
             };
             let answer = clients.purpose.check_purpose(check).await.expect("answered").into_inner();
             let decision = answer.decision.expect("a decision");
-            if decision.effect() == Effect::Allow {
-                lawful.push(purpose);
-            } else if purpose == "newsletter" {
-                assert_eq!(decision.reason().as_str_name(), "DECISION_REASON_RETENTION_EXPIRED");
-            }
+            assert_eq!(decision.reason().as_str_name(), expected, "{purpose}");
         }
-        assert!(!lawful.is_empty() && !lawful.contains(&"newsletter".to_owned()), "{lawful:?}");
-        // Nothing but these held it: when they end with the role, it goes.
-        let left = EndSubjectCategoryRequest { subject: Some(by("email", ADA)), subject_category: "client".to_owned(), ..EndSubjectCategoryRequest::default() };
+        // That ends with the role, and then nothing holds it.
+        let left = EndSubjectCategoryRequest { subject: Some(by("email", ADA)), subject_category: "visitor".to_owned(), ..EndSubjectCategoryRequest::default() };
         clients.subject.end_subject_category(left).await.expect("ended");
-        server.clock.advance(DAY * 3_650);
+        server.clock.advance(Duration::from_secs(1));
+        assert_eq!(preview_at(&mut clients, server.now()).await.items, 1);
         sweep(&server).await;
-        let mut clients = server.admin().await;
-        let shown = purges(&mut clients).await;
-        let lasting = live(&mut clients, ADA, &["email_address"]).await;
-        assert!(lasting.is_empty() == (shown.len() == 1), "{shown:?}");
+        assert_eq!(live(&mut clients, ADA, &DATA).await, Vec::<String>::new());
     }
 
     async fn only_the_scope_for_retention_shows_what_goes(server: TestServer) {
@@ -435,10 +434,10 @@ on_both! {
     /// instant to come is what is then done.
     async fn what_a_preview_says_is_what_the_sweep_then_does(server: TestServer) {
         let rules = vec![
-            maximum(&["browser_and_device"], Collection, "P1M"),
-            maximum(&["navigation"], LastActivity, "P20D"),
+            maximum(&["email_address"], Collection, "P1M"),
+            maximum(&["browser_and_device"], LastActivity, "P20D"),
             maximum(&["order_contents", "first_name"], CategoryEnd, "P2W"),
-            maximum(&["email_address"], ConsentWithdrawal, "P10D"),
+            maximum(&["navigation"], ConsentWithdrawal, "P10D"),
             at_aweber(maximum(&["email_address"], LastActivity, "P15D")),
             minimum(&["order_contents"], "P40D"),
         ];
@@ -519,18 +518,11 @@ async fn take(clients: &mut Clients, step: Step) {
     ];
     let code = match step {
         Step::Registers(who, data) => {
-            let mut items: Vec<_> = data.iter().map(|&data| text(data, "a value")).collect();
-            for item in items
-                .iter_mut()
-                .filter(|it| it.data_category == "email_address")
-            {
-                item.purposes = names(&["newsletter"]);
-            }
             let registration = RegisterCollectionRequest {
                 subject: Some(by("email", &email(who))),
                 subject_category: "client".to_owned(),
-                items,
-                consents: vec![yes(&["newsletter"])],
+                items: data.iter().map(|&data| text(data, "a value")).collect(),
+                consents: vec![yes(&["interface_research"])],
                 ..RegisterCollectionRequest::default()
             };
             let answer = clients.collection.register_collection(registration).await;
@@ -554,12 +546,7 @@ async fn take(clients: &mut Clients, step: Step) {
             answer.err().map_or(Code::Ok, |status| status.code())
         }
         Step::Withdraws(who) => {
-            let withdrawal = WithdrawConsentRequest {
-                who: Some(Who::Subject(by("email", &email(who)))),
-                purposes: names(&["newsletter"]),
-                ..WithdrawConsentRequest::default()
-            };
-            let answer = clients.consent.withdraw_consent(withdrawal).await;
+            let answer = withdraw(clients, &email(who), "interface_research").await;
             answer.err().map_or(Code::Ok, |status| status.code())
         }
         Step::IsHeld(who, data) => {
@@ -607,7 +594,6 @@ async fn two_replicas_that_sweep_at_once_do_everything_once() {
     }
     one.clock.advance(DAY * 31);
     let other = one.replica().await;
-    // Once with the claim, and once as if it had run out: the subjects' locks alone suffice.
     let (here, there) = tokio::join!(sweep(&one), sweep(&other));
     let mut clients = one.admin().await;
     let purged = purges(&mut clients).await;

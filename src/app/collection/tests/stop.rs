@@ -9,6 +9,7 @@ use crate::{
         id::ImportId,
         task::{Task, TaskCause, TaskKind},
     },
+    store::audit::AuditFilter,
 };
 
 fn says(choice: ConsentChoice) -> ConsentStatement {
@@ -68,7 +69,7 @@ async fn a_refusal_in_a_registration_tells_recipients_to_stop_if_there_had_been_
     let listed =
         it.it
             .registry
-            .list_audit_entries(&it.it.caller, None, Default::default(), 1, None);
+            .list_audit_entries(&it.it.caller, None, AuditFilter::default(), 1, None);
     let listed = listed.await.unwrap();
     let logged: std::collections::BTreeSet<_> = listed.entries[0].detail.task_ids.iter().collect();
     assert_eq!(logged, stops.iter().map(|task| &task.task_id).collect());
