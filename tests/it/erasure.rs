@@ -238,7 +238,7 @@ on_both! {
         let asked = |id: &str| GetErasureCertificateRequest { subject_request_id: id.to_owned() };
         let refused = clients.request.get_erasure_certificate(asked("7")).await.expect_err("bad");
         assert_eq!(fields(&refused), ["subject_request_id"]);
-        let nobody = Uuid::nil().to_string();
+        let nobody = Uuid::from_u128(9).to_string();
         let unknown = clients.request.get_erasure_certificate(asked(&nobody)).await.expect_err("unknown");
         assert_eq!(reason(&unknown), "SUBJECT_REQUEST_NOT_FOUND");
         let pending = ask(&mut clients, &ada, &[]).await.subject_request_id;

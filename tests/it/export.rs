@@ -59,6 +59,8 @@ async fn visitor(clients: &mut Clients) -> (SubjectId, ItemId) {
 }
 
 fn received(tx: &Tx, subject: SubjectId) -> Record {
+    let mut copy = Part::pending(RequestKind::Access);
+    copy.begin();
     let calendar = Calendar {
         zone: &TimeZone::UTC,
         holidays: &PublicHolidays::default(),
@@ -70,7 +72,7 @@ fn received(tx: &Tx, subject: SubjectId) -> Record {
         received_at: tx.now(),
         recorded_at: tx.now(),
         scope: About::default(),
-        parts: vec![Part::pending(RequestKind::Access)],
+        parts: vec![copy],
         clock: DeadlineClock::start(tx.now(), calendar),
         answered_at: None,
         identity: None,
