@@ -134,13 +134,12 @@ async fn advance(
 ) -> Result<Option<Change<SubjectRequestId>>, Error> {
     let held = hold(tx, id).await?;
     let before = held.request;
-    let (request, effect) = match before.underway() {
-        Some(underway) => carry_out(tx, policies, by, held.is_living, underway).await?,
-        None => {
-            // It was cut short: what had been carried out goes on to its end.
-            let leaves = leaves_of(tx, policies, before.record()).await?;
-            (before.clone().settle(&leaves, tx.now()), Effect::default())
-        }
+    let (request, effect) = if let Some(underway) = before.underway() {
+        carry_out(tx, policies, by, held.is_living, underway).await?
+    } else {
+        // It was cut short: what had been carried out goes on to its end.
+        let leaves = leaves_of(tx, policies, before.record()).await?;
+        (before.clone().settle(&leaves, tx.now()), Effect::default())
     };
     // Another replica was faster.
     if request == before {

@@ -149,15 +149,11 @@ pub(super) fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::violation::Violations;
 
     fn fields(message: v1::CreateRequestRequest) -> Vec<String> {
         let mut parse = Parse::new();
         let read = create(&mut parse, message);
-        let violations = parse
-            .finish(|| read)
-            .err()
-            .unwrap_or_else(Violations::default);
+        let violations = parse.finish(|| read).err().unwrap_or_default();
         violations.iter().map(|one| one.field.clone()).collect()
     }
 
@@ -278,10 +274,7 @@ mod tests {
                 ..v1::DecideObjectionRequest::default()
             };
             let read = decide(&mut parse, message);
-            let violations = parse
-                .finish(|| read)
-                .err()
-                .unwrap_or_else(Violations::default);
+            let violations = parse.finish(|| read).err().unwrap_or_default();
             violations
                 .iter()
                 .map(|one| one.field.clone())

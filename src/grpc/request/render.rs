@@ -8,7 +8,7 @@ use crate::{
         export::{ExportKind, record::ExportRecord},
         request::{
             RequestKind, Scope,
-            part::{ObjectionMade, Part},
+            part::{ObjectionDecision, ObjectionMade, Part},
         },
     },
     grpc::{
@@ -88,8 +88,10 @@ fn objection(made: &ObjectionMade) -> v1::ObjectionStatus {
     v1::ObjectionStatus {
         objection_id: made.objection_id.to_string(),
         purpose: made.purpose.to_string(),
-        upheld_at: decided.and_then(|it| it.upheld_at()).map(instant),
-        rejected_at: decided.and_then(|it| it.rejected_at()).map(instant),
+        upheld_at: decided.and_then(ObjectionDecision::upheld_at).map(instant),
+        rejected_at: decided
+            .and_then(ObjectionDecision::rejected_at)
+            .map(instant),
         grounds: decided.map(|it| it.grounds.clone()).unwrap_or_default(),
     }
 }
