@@ -136,8 +136,12 @@ async fn tasks(clients: &mut Clients, id: &str) -> Vec<Task> {
 }
 
 async fn lease(clients: &mut Clients) -> Vec<LeasedTask> {
+    lease_of(clients, "aweber").await
+}
+
+async fn lease_of(clients: &mut Clients, processor: &str) -> Vec<LeasedTask> {
     let asked = LeaseTasksRequest {
-        processor: "aweber".to_owned(),
+        processor: processor.to_owned(),
         ..LeaseTasksRequest::default()
     };
     let leased = clients.task.lease_tasks(asked).await.expect("leased");
@@ -146,8 +150,13 @@ async fn lease(clients: &mut Clients) -> Vec<LeasedTask> {
 
 /// AWeber does whatever it is asked to do.
 async fn complete_all(clients: &mut Clients) -> Vec<TaskKind> {
+    let leased = lease(clients).await;
+    complete(clients, leased).await
+}
+
+async fn complete(clients: &mut Clients, leased: Vec<LeasedTask>) -> Vec<TaskKind> {
     let mut kinds = Vec::new();
-    for leased in lease(clients).await {
+    for leased in leased {
         let task = leased.task.expect("a task");
         let done = CompleteTaskRequest {
             task_id: task.task_id.clone(),
@@ -281,8 +290,11 @@ on_both! {
         let scope = about(&[], &["forum_messages", "navigation"]);
         let id = created(&mut admin, CreateRequestRequest { scope, ..asked(&[RequestKind::Erasure]) }).await;
         let verified = verify(&mut admin, &id).await.expect("verified");
-        for leased in complete_all(&mut admin).await {
-            assert_eq!(leased, TaskKind::Erase);
+        for processor in ["aweber", "google_analytics"] {
+            let leased = lease_of(&mut admin, processor).await;
+            for kind in complete(&mut admin, leased).await {
+                assert_eq!(kind, TaskKind::Erase);
+            }
         }
         let held = becomes(&mut admin, &id, RequestState::OnHold).await;
         assert_eq!(held.subject_request_id, verified.subject_request_id);
