@@ -130,7 +130,9 @@ fn written(parts: &[Part]) -> String {
         }
         Part::Checkpoint(checkpoint) => checkpoint_line(&checkpoint.envelope),
     });
-    lines.map(|line| format!("{line}\n")).collect()
+    let mut text = lines.collect::<Vec<_>>().join("\n");
+    text.push('\n');
+    text
 }
 
 fn public_keys(server: &TestServer) -> VerifyingKeys {
@@ -216,7 +218,7 @@ on_both! {
         });
         let forged = entry.expect("an entry").replace("\"caller\":\"admin\"", "\"caller\":\"admiN\"");
         let leaf = hash(&[&[0], forged.as_bytes()]);
-        let hex: String = leaf.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = leaf.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         let literal = if server.config.database.url.expose().starts_with("sqlite:") {
             format!("x'{hex}'")
         } else {
