@@ -13,7 +13,10 @@ mod subject;
 mod tests;
 mod traces;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 pub(in crate::app) use self::resume::resume;
 use self::traces::Traced;
@@ -174,7 +177,7 @@ impl<'a> Work<'a> {
         let already_told = if self.plan.items.iter().any(was_retained) {
             already_told(tx, subject).await?
         } else {
-            Default::default()
+            BTreeMap::default()
         };
         let inform = |items: &[ItemState]| Inform {
             subject_request_id: Some(request),

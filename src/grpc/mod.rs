@@ -9,9 +9,6 @@ pub mod collection;
 pub mod consent;
 pub mod decision;
 pub mod disclosure;
-#[cfg(test)]
-#[path = "request/download.rs"]
-mod download;
 pub mod event;
 pub mod hold;
 pub mod layers;

@@ -89,7 +89,9 @@ async fn recipients(view: &View, request: SubjectRequestId) -> Result<Recipients
         let page = view.snapshot.list_tasks(&filter, after, TASKS_PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some((last.created_at, last.task_id));
-        page.iter().for_each(|task| recipients.add(task));
+        for task in &page {
+            recipients.add(task);
+        }
     }
     for notice in view.snapshot.list_request_notices(request).await? {
         recipients.add_later(&notice.recipient, notice.item_ids);

@@ -81,13 +81,12 @@ impl Registry {
         let mut counted: Option<PurgePreview> = None;
         loop {
             let view = self.view(caller, Action::PreviewPurge, None).await?;
-            let counted = match &mut counted {
-                Some(counted) => counted,
-                None => {
-                    let as_of = instant(preview.as_of, view.now())?;
-                    let policy = in_force(&view.policies, as_of)?;
-                    counted.insert(nothing(as_of, policy.version().clone()))
-                }
+            let counted = if let Some(counted) = &mut counted {
+                counted
+            } else {
+                let as_of = instant(preview.as_of, view.now())?;
+                let policy = in_force(&view.policies, as_of)?;
+                counted.insert(nothing(as_of, policy.version().clone()))
             };
             let as_of = counted.as_of;
             let page = plan_page(&view.snapshot, &view.policies, after, as_of).await?;
