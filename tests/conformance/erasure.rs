@@ -227,7 +227,7 @@ on_both! {
         // Late, of before the erasure.
         register(&registry, page("late", "2026-06-01T11:00:00Z")).await.unwrap();
         assert_eq!(states(&place, &registry, ada_id).await.len(), 2);
-        place.clock.advance(std::time::Duration::from_secs(60));
+        place.clock.advance(std::time::Duration::from_mins(1));
         for _ in 0..2 {
             register(&registry, page("new", "2026-06-01T12:01:00Z")).await.unwrap();
         }

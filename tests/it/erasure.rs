@@ -308,46 +308,41 @@ async fn a_server_killed_in_a_storm_of_erasures_has_done_each_as_a_whole_or_not_
     let (mut erased, mut whole) = (0, 0);
     let asked = asked.lock().await;
     for (subject, request, key, answer) in asked.iter() {
-        let decision = check(
-            &mut admin,
-            by_id(subject),
-            "order_contents",
-            "service_rendering",
-        )
-        .await;
-        let is_erased = decision.effect() == Effect::Deny;
-        assert!(
-            is_erased || *answer != Some(true),
-            "what was answered is done"
-        );
-        if is_erased {
+        if is_erased_or_whole(&mut admin, subject, (request, key), *answer).await {
             erased += 1;
         } else {
             whole += 1;
-            assert!(contains(
-                &fetched(&mut admin, subject).await,
-                ITEM.as_bytes()
-            ));
         }
-        verify(&mut admin, request, key)
-            .await
-            .expect("the repeat is answered");
-        assert!(!contains(
-            &fetched(&mut admin, subject).await,
-            ITEM.as_bytes()
-        ));
-        let decision = check(
-            &mut admin,
-            by_id(subject),
-            "order_contents",
-            "service_rendering",
-        )
-        .await;
-        assert_eq!(decision.effect(), Effect::Deny);
     }
     assert!(erased > 0 && whole > 0, "{erased} erased, {whole} whole");
     for file in files_below(dir.path()) {
         let bytes = std::fs::read(&file).expect("readable");
         assert!(!contains(&bytes, ITEM.as_bytes()), "{}", file.display());
     }
+}
+
+/// Looks at one person after the restart: erased if that was answered, else whole or erased; and erased
+/// once the call is repeated. Says whether the person was erased before the repeat.
+async fn is_erased_or_whole(
+    admin: &mut Clients,
+    subject: &str,
+    (request, key): (&str, &str),
+    answer: Option<bool>,
+) -> bool {
+    let decision = check(admin, by_id(subject), "order_contents", "service_rendering").await;
+    let is_erased = decision.effect() == Effect::Deny;
+    assert!(
+        is_erased || answer != Some(true),
+        "what was answered is done"
+    );
+    if !is_erased {
+        assert!(contains(&fetched(admin, subject).await, ITEM.as_bytes()));
+    }
+    verify(admin, request, key)
+        .await
+        .expect("the repeat is answered");
+    assert!(!contains(&fetched(admin, subject).await, ITEM.as_bytes()));
+    let decision = check(admin, by_id(subject), "order_contents", "service_rendering").await;
+    assert_eq!(decision.effect(), Effect::Deny);
+    is_erased
 }

@@ -135,14 +135,19 @@ async fn none_is_skipped_while_two_replicas_write() {
     let one = TestServer::on_postgres().await;
     let other = one.replica().await;
     let (here, there) = (one.admin().await, other.admin().await);
-    check_that_none_is_skipped(here, there, other.admin().await).await;
+    Box::pin(check_that_none_is_skipped(here, there, other.admin().await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn none_is_skipped_while_many_write_to_one_file() {
     let server = TestServer::on_sqlite().await;
     let clients = server.admin().await;
-    check_that_none_is_skipped(clients.clone(), clients, server.admin().await).await;
+    Box::pin(check_that_none_is_skipped(
+        clients.clone(),
+        clients,
+        server.admin().await,
+    ))
+    .await;
 }
 
 on_both! {

@@ -47,6 +47,10 @@ fn asked(kinds: &[RequestKind]) -> CreateRequestRequest {
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the field that it goes into is optional"
+)]
 fn about(purposes: &[&str], data: &[&str]) -> Option<RequestScope> {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     Some(RequestScope {
@@ -172,7 +176,11 @@ async fn complete(clients: &mut Clients, leased: Vec<LeasedTask>) -> Vec<TaskKin
 }
 
 fn part_states(request: &SubjectRequest) -> Vec<RequestPartState> {
-    request.parts.iter().map(|part| part.state()).collect()
+    request
+        .parts
+        .iter()
+        .map(registry::proto::v1::RequestPart::state)
+        .collect()
 }
 
 /// Changes the database behind the server's back.
@@ -184,6 +192,10 @@ async fn run_sql(server: &TestServer, sql: &str) {
     database.close().await.expect("nothing is pending");
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the field that it goes into is optional"
+)]
 fn at(instant: jiff::Timestamp) -> Option<prost_types::Timestamp> {
     Some(prost_types::Timestamp {
         seconds: instant.as_second(),
@@ -296,9 +308,9 @@ on_both! {
                 assert_eq!(kind, TaskKind::Erase);
             }
         }
-        let held = becomes(&mut admin, &id, RequestState::OnHold).await;
-        assert_eq!(held.subject_request_id, verified.subject_request_id);
-        assert!(held.waiting_items > 0);
+        let waiting = becomes(&mut admin, &id, RequestState::OnHold).await;
+        assert_eq!(waiting.subject_request_id, verified.subject_request_id);
+        assert!(waiting.waiting_items > 0);
         let release = ReleaseLegalHoldRequest { legal_hold_id: hold.legal_hold_id, ..ReleaseLegalHoldRequest::default() };
         admin.hold.release_legal_hold(release).await.expect("released");
         becomes(&mut admin, &id, RequestState::Completed).await;

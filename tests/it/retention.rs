@@ -24,6 +24,7 @@ use registry::{
         ReleaseLegalHoldRequest, Retention, RetentionKind, RetentionTrigger, Task, TaskCause,
         TaskKind, WithdrawConsentRequest, withdraw_consent_request::Who,
     },
+    runtime::clock::{Clock, SystemClock},
 };
 use tonic::{Code, Status};
 
@@ -40,7 +41,7 @@ use crate::{
 const ADA: &str = "ada@example.org";
 const DAY: Duration = Duration::from_hours(24);
 /// How long is waited for what goes by itself.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 use RetentionTrigger::{CategoryEnd, Collection, ConsentWithdrawal, LastActivity};
 
@@ -614,14 +615,14 @@ async fn a_sweep_that_is_killed_goes_on_after_the_restart_and_does_nothing_twice
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut server = Process::serve(dir.path());
     let mut clients = server.admin().await;
-    let from = Timestamp::now() + Duration::from_secs(3);
+    let from = SystemClock.now() + Duration::from_secs(3);
     publish(
         &mut clients,
         vec![maximum(&["navigation"], Collection, "P1D")],
         from,
     )
     .await;
-    let old = instant(Timestamp::now() - DAY * 2);
+    let old = instant(SystemClock.now() - DAY * 2);
     for number in 0..PEOPLE {
         let registration = RegisterCollectionRequest {
             collected_at: Some(old),
@@ -644,7 +645,7 @@ async fn a_sweep_that_is_killed_goes_on_after_the_restart_and_does_nothing_twice
         .register_collection(anna)
         .await
         .expect("registered");
-    while Timestamp::now() < from {
+    while SystemClock.now() < from {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut kills = 0;

@@ -494,7 +494,10 @@ async fn a_preview_says_what_the_erasure_then_does() {
             assert_eq!(grounds, one.obstacles);
         }
         let untouched = before.len() - preview.items.len();
-        assert_eq!(after.len() as u64, untouched as u64 + certificate.kept_items);
+        assert_eq!(
+            after.len() as u64,
+            untouched as u64 + certificate.kept_items
+        );
         // Of what stays the holder and whoever has it for the very ground are told when it goes.
         let told: Vec<_> = certificate
             .recipients
