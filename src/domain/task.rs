@@ -46,6 +46,9 @@ pub const WAIT_MAX: SignedDuration = SignedDuration::from_hours(731 * 24);
 pub const PENDING_AGE_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A dead letter that nobody settles for so long ends unconfirmed.
 pub const DEAD_LETTER_AGE_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Both of them for a copy to be handed over: the person is owed it within a month (Art. 12(3)), without
+/// what nobody hands over.
+pub const COPY_AGE_MAX: SignedDuration = SignedDuration::from_hours(10 * 24);
 /// How long a task can go on, however often it is parked, from its making or from when somebody took it
 /// up again: three years.
 pub const LIFE_MAX: SignedDuration = SignedDuration::from_hours(1_096 * 24);
@@ -98,6 +101,22 @@ impl TaskKind {
             Self::LiftRestriction => "LIFT_RESTRICTION",
             Self::Stop => "STOP",
             Self::ProvideCopy => "PROVIDE_COPY",
+        }
+    }
+
+    /// How long a task that is due waits for somebody to take it.
+    pub fn pending_age_max(self) -> SignedDuration {
+        match self {
+            Self::ProvideCopy => COPY_AGE_MAX,
+            _ => PENDING_AGE_MAX,
+        }
+    }
+
+    /// How long a dead letter waits for somebody to settle it.
+    pub fn dead_letter_age_max(self) -> SignedDuration {
+        match self {
+            Self::ProvideCopy => COPY_AGE_MAX,
+            _ => DEAD_LETTER_AGE_MAX,
         }
     }
 

@@ -23,10 +23,7 @@ use crate::domain::{
     caller::Bound,
     id::{LeaseId, SubjectId, SubjectRequestId, TaskId},
     name::{Processor, Source},
-    task::{
-        DEAD_LETTER_AGE_MAX, PENDING_AGE_MAX, Progress, Recipient, StateName, Task, TaskKind,
-        TaskPayload, TaskState,
-    },
+    task::{Progress, Recipient, StateName, Task, TaskKind, TaskPayload, TaskState},
 };
 
 const TABLE: &str = "tasks";
@@ -241,19 +238,28 @@ impl Session {
     /// Open tasks that time does something to, most urgent first of each kind, `limit` of each at most.
     pub async fn list_ageing_tasks(&self, limit: u64) -> Result<Vec<TaskId>, StoreError> {
         let now = self.now();
-        let long_due = now.checked_sub(PENDING_AGE_MAX).unwrap_or(Timestamp::MIN);
+        let long_due = |kind: TaskKind| {
+            now.checked_sub(kind.pending_age_max())
+                .unwrap_or(Timestamp::MIN)
+        };
+        let (copies, others) = (TaskKind::ProvideCopy, TaskKind::Erase);
         let mut ids = Vec::new();
-        for (state, before) in [
-            (StateName::Leased, now),
-            (StateName::Pending, long_due),
-            (StateName::Suppressed, long_due),
-            (StateName::DeadLetter, now),
+        for (state, before, only) in [
+            (StateName::Leased, now, None),
+            (StateName::Pending, long_due(copies), Some(copies)),
+            (StateName::Pending, long_due(others), None),
+            (StateName::Suppressed, long_due(others), None),
+            (StateName::DeadLetter, now, None),
         ] {
             let found: Vec<Uuid> = row::Entity::find()
                 .select_only()
                 .column(row::Column::TaskId)
                 .filter(row::Column::CompletedAt.is_null())
                 .filter(row::Column::State.eq(state.as_str()))
+                .filter(
+                    Condition::all()
+                        .add_option(only.map(|kind: TaskKind| row::Column::Kind.eq(kind.as_str()))),
+                )
                 .filter(row::Column::NotBefore.lte(before.as_microsecond()))
                 .order_by_asc(row::Column::NotBefore)
                 .limit(limit)
@@ -504,7 +510,7 @@ impl Columns {
             TaskState::Waiting { not_before } => *not_before,
             TaskState::Leased(lease) => lease.until,
             TaskState::DeadLetter { at } => at
-                .checked_add(DEAD_LETTER_AGE_MAX)
+                .checked_add(task.kind.dead_letter_age_max())
                 .unwrap_or(Timestamp::MAX),
             TaskState::Completed { at, .. }
             | TaskState::Unconfirmed { at }

@@ -218,9 +218,12 @@ on_both! {
         let registry = place.registry().await;
         let ada_id = ada(&registry).await;
         let before = erase(&place, &registry, ada_id, true).await;
+        let staying = items(&registry, ada_id).await.unwrap();
+        let staying = staying.iter().find(|it| it.state.item_id == before[0].item_id);
+        let key = staying.expect("it stays").key.expose().to_owned();
         let page = |text: &str, at: &str| {
             let mut again = visitor(by("email", "ada@example.org"));
-            again.items = vec![keyed("navigation", "1", text)];
+            again.items = vec![keyed("navigation", &key, text)];
             again.collected_at = Some(at.parse().unwrap());
             again
         };

@@ -4,8 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    ATTEMPTS_MAX, BACKOFF_FIRST, BACKOFF_MAX, DEAD_LETTER_AGE_MAX, LEASE_HELD_MAX, LIFE_MAX, Lease,
-    Outcome, PENDING_AGE_MAX, Suppression, Task, TaskKind, TaskState,
+    ATTEMPTS_MAX, BACKOFF_FIRST, BACKOFF_MAX, LEASE_HELD_MAX, LIFE_MAX, Lease, Outcome,
+    Suppression, Task, TaskKind, TaskState,
 };
 use crate::domain::{id::LeaseId, name::Source};
 
@@ -218,9 +218,11 @@ impl Task {
     /// When time takes the next step; `None`: never, it has ended.
     pub fn ages_at(&self) -> Option<Timestamp> {
         match &self.state {
-            TaskState::Waiting { not_before } => Some(later(*not_before, PENDING_AGE_MAX)),
+            TaskState::Waiting { not_before } => {
+                Some(later(*not_before, self.kind.pending_age_max()))
+            }
             TaskState::Leased(lease) => Some(lease.until),
-            TaskState::DeadLetter { at } => Some(later(*at, DEAD_LETTER_AGE_MAX)),
+            TaskState::DeadLetter { at } => Some(later(*at, self.kind.dead_letter_age_max())),
             TaskState::Completed { .. }
             | TaskState::Unconfirmed { .. }
             | TaskState::Cancelled { .. } => None,

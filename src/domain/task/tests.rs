@@ -239,6 +239,18 @@ fn what_nobody_takes_and_nobody_settles_ends_unconfirmed_after_two_months() {
 }
 
 #[test]
+fn a_copy_that_nobody_hands_over_is_given_up_within_the_month_in_which_it_is_owed() {
+    let waiting = task(TaskKind::ProvideCopy);
+    let due = noon() + COPY_AGE_MAX;
+    let dead = waiting.aged(due).unwrap();
+    assert_eq!(dead.state_name(), StateName::DeadLetter);
+    let end = due + COPY_AGE_MAX;
+    assert!(end < noon() + SignedDuration::from_hours(28 * 24));
+    let unconfirmed = dead.aged(end).unwrap();
+    assert_eq!(unconfirmed.state_name(), StateName::Unconfirmed);
+}
+
+#[test]
 fn an_end_is_an_end() {
     let settled = || settled(Outcome::Done);
     let ends = [
