@@ -12,6 +12,7 @@ mod registry_0005_exports;
 mod registry_0006_erasure;
 mod registry_0008_requests;
 mod registry_0010_monitoring;
+mod registry_0011_waiting;
 mod schema;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -33,6 +34,7 @@ impl MigratorTrait for Registry {
             Box::new(registry_0006_erasure::Migration),
             Box::new(registry_0008_requests::Migration),
             Box::new(registry_0010_monitoring::Migration),
+            Box::new(registry_0011_waiting::Migration),
         ]
     }
 

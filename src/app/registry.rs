@@ -11,7 +11,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::error::{Error, Missing};
+use super::{
+    effect::Effect,
+    error::{Error, Missing},
+};
 use crate::{
     domain::{
         audit::{Action, AuditDetail},
@@ -155,6 +158,15 @@ impl<T> Change<T> {
     pub fn event(mut self, event: Event) -> Self {
         self.events.push(event);
         self
+    }
+
+    /// Adds what a further step did.
+    pub(super) fn join(&mut self, effect: Effect) {
+        self.events.extend(effect.events);
+        self.further_audit.extend(effect.audit);
+        self.subjects.extend(effect.subjects);
+        self.journal.extend(effect.journal);
+        self.audit.task_ids.extend(effect.task_ids);
     }
 
     /// Adds what is taken away from a subject: the journal outside the database has it before the

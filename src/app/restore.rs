@@ -2,24 +2,24 @@
 //! is answered. What cannot be applied any more is noted as met, so that it is met once.
 
 mod apply;
+mod keys;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
-use uuid::Uuid;
 
+pub use self::keys::LostKeys;
+pub(super) use self::waiting::apply_waiting;
 use super::{
     error::Error,
     registry::{Change, Registry},
 };
 use crate::{
     domain::{
-        audit::Chore,
-        id::{JournalEntryId, SubjectId},
-        journal::JournalEntry,
-        policy::history::PolicyHistory,
+        audit::Chore, id::JournalEntryId, journal::JournalEntry, policy::history::PolicyHistory,
     },
     store::{Tx, journal::Kept},
 };
@@ -32,10 +32,15 @@ const BATCH: usize = 100;
 pub struct Restored {
     /// Entries that the database lacked and that were applied.
     pub applied: u64,
-    /// Entries that the database lacked, about subjects that it does not know.
+    /// Entries that the database lacked, about subjects that it does not know. Those that hold for the
+    /// person wait until whoever it is registers again.
     pub unknown: u64,
     /// Subjects that lived here although their key is destroyed; they are erased now.
     pub erased: u64,
+    /// Keys that an older backup had brought back; they are destroyed again.
+    pub revived: u64,
+    /// Subjects whose key nobody knows any more, erased because the operator gave them up.
+    pub given_up: u64,
     /// Entries that the journal had lost and was given again.
     pub refilled: u64,
 }
@@ -47,6 +52,11 @@ pub struct RestorePreview {
     pub to_apply: BTreeMap<&'static str, u64>,
     /// Subjects that live here although their key is destroyed.
     pub to_erase: u64,
+    /// Keys that live although their destruction is on record.
+    pub revived: u64,
+    /// Subjects whose key nobody knows: the keys are older than the data. Nothing starts until the newer
+    /// keys are back, or these people are given up.
+    pub lost_keys: u64,
     /// Entries that the journal has lost.
     pub to_refill: u64,
 }
@@ -54,17 +64,35 @@ pub struct RestorePreview {
 impl RestorePreview {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.to_apply.is_empty() && self.to_erase == 0 && self.to_refill == 0
+        let Self {
+            to_apply,
+            to_erase,
+            revived,
+            lost_keys,
+            to_refill,
+        } = self;
+        to_apply.is_empty()
+            && [to_erase, revived, lost_keys, to_refill]
+                .iter()
+                .all(|it| **it == 0)
     }
 }
 
 impl Registry {
-    /// Opens the journal and brings the database up to it. Safe to run again, and from several
-    /// replicas at once. Errors: the journal is damaged, another process writes to it, or it does not
-    /// answer: then nobody may be answered either.
+    /// Opens the journal and brings the database and the keys up to it. Safe to run again, and from
+    /// several replicas at once. Errors: the journal is damaged, another process writes to it, or it does
+    /// not answer; keys are lost that the data needs. Then nobody may be answered either.
     pub async fn restore(&self) -> Result<Restored, Error> {
+        self.restore_with(LostKeys::Refuse).await
+    }
+
+    /// As [`Self::restore`], and says what becomes of people whose keys are lost.
+    pub async fn restore_with(&self, lost: LostKeys) -> Result<Restored, Error> {
         self.open_journal().await?;
-        let mut restored = Restored::default();
+        let mut restored = Restored {
+            given_up: self.settle_lost_keys(lost).await?,
+            ..Restored::default()
+        };
         let gaps = self.store.journal_gaps(self.clock_now()).await?;
         for kept in gaps.lost_here.chunks(BATCH) {
             let (applied, unknown) = self.apply_again(kept).await?;
@@ -81,6 +109,8 @@ impl Registry {
         self.store
             .complete_key_destructions(self.clock_now())
             .await?;
+        restored.revived = self.destroy_revived().await?;
+        self.store.note_waiting(self.clock_now()).await?;
         restored.tell();
         Ok(restored)
     }
@@ -91,6 +121,8 @@ impl Registry {
         let mut preview = RestorePreview {
             to_refill: gaps.lost_there.len() as u64,
             to_erase: self.living_without_key().await?.len() as u64,
+            revived: self.revived().await?.len() as u64,
+            lost_keys: self.living_with_lost_key().await?.len() as u64,
             ..RestorePreview::default()
         };
         for kept in gaps.lost_here.chunks(BATCH) {
@@ -109,31 +141,6 @@ impl Registry {
             Box::pin(async move { apply_missing(tx, policies, &entries).await })
         });
         Ok(done.await?.unwrap_or_default())
-    }
-
-    async fn living_without_key(&self) -> Result<Vec<SubjectId>, Error> {
-        let (mut found, mut after) = (Vec::new(), Uuid::nil());
-        loop {
-            let page = self
-                .store
-                .list_living_without_key(self.clock_now(), after)
-                .await?;
-            found.extend(page.0);
-            match page.1 {
-                Some(last) => after = last,
-                None => return Ok(found),
-            }
-        }
-    }
-
-    async fn erase_without_key(&self, subject: SubjectId) -> Result<bool, Error> {
-        let done = self.do_chore(Chore::Restore, move |tx, _| {
-            Box::pin(async move {
-                let applied = apply::erase_without_key(tx, subject).await?;
-                Ok(applied.map(|applied| applied.change(())))
-            })
-        });
-        Ok(done.await?.is_some())
     }
 }
 
@@ -176,13 +183,22 @@ impl Restored {
             applied,
             unknown,
             erased,
+            revived,
+            given_up,
             refilled,
         } = self;
-        if applied + unknown + erased > 0 {
+        if given_up > 0 {
+            tracing::warn!(
+                given_up,
+                "subjects whose keys are lost were given up, and erased"
+            );
+        }
+        if applied + unknown + erased + revived > 0 {
             tracing::warn!(
                 applied,
                 unknown,
                 erased,
+                revived,
                 "the database is older than the journal: what people had taken back was applied again"
             );
         }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     app::{
         Error, Registry,
-        restore::{RestorePreview, Restored},
+        restore::{LostKeys, RestorePreview, Restored},
     },
     config::Journal,
     store::TimeSource,
@@ -38,7 +38,17 @@ enum Command {
     /// Say what would be applied; change nothing. Exit code 1: something is missing.
     Check(Options),
     /// Apply it. No server may run on a journal that is a file.
-    Apply(Options),
+    Apply(Apply),
+}
+
+#[derive(Debug, clap::Args)]
+struct Apply {
+    #[command(flatten)]
+    options: Options,
+    /// Erase the subjects whose keys are lost, since the keys are older than the data and no newer ones
+    /// exist: nobody can read these people any more. What is erased does not come back.
+    #[arg(long)]
+    give_up_lost_keys: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -76,9 +86,18 @@ async fn check(options: &Options) -> Result<ExitCode> {
     })
 }
 
-async fn apply(options: &Options) -> Result<ExitCode> {
+async fn apply(apply: &Apply) -> Result<ExitCode> {
+    let Apply {
+        options,
+        give_up_lost_keys,
+    } = apply;
     let registry = open(options).await?;
-    let restored = registry.restore().await.map_err(told)?;
+    let lost = if *give_up_lost_keys {
+        LostKeys::GiveUp
+    } else {
+        LostKeys::Refuse
+    };
+    let restored = registry.restore_with(lost).await.map_err(told)?;
     match options.output {
         Output::Json => print_value(&restored)?,
         Output::Table => print(&report(restored))?,
@@ -116,10 +135,24 @@ fn describe(preview: &RestorePreview) -> String {
             preview.to_erase
         );
     }
+    if preview.revived > 0 {
+        text += &format!(
+            "{:>8}  keys live although their destruction is on record\n",
+            preview.revived
+        );
+    }
     if preview.to_refill > 0 {
         text += &format!(
             "{:>8}  entries that the journal has lost\n",
             preview.to_refill
+        );
+    }
+    if preview.lost_keys > 0 {
+        text += &format!(
+            "{:>8}  subjects whose key is lost: the keys are older than the data\n\
+             put the newer keys back; nothing starts without them, unless \
+             `pdr restore apply --give-up-lost-keys` erases these subjects\n",
+            preview.lost_keys
         );
     }
     text + "`pdr restore apply`, or the next `pdr serve`, applies it\n"
@@ -130,11 +163,16 @@ fn report(restored: Restored) -> String {
         applied,
         unknown,
         erased,
+        revived,
+        given_up,
         refilled,
     } = restored;
     format!(
         "applied {applied} entries; {unknown} more are about subjects that the database does not \
-         know\nerased {erased} subjects whose key is destroyed\ngave the journal {refilled} entries \
-         that it had lost\n"
+         know: what holds for those people waits until they register again\n\
+         erased {erased} subjects whose key is destroyed\n\
+         destroyed {revived} keys again that a backup had brought back\n\
+         erased {given_up} subjects whose key is lost\n\
+         gave the journal {refilled} entries that it had lost\n"
     )
 }

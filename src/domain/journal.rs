@@ -1,13 +1,18 @@
 //! The journal: what was taken away, kept outside the database, so that a restored backup does not
-//! bring it back. Ids, names, instants and keyed hashes; no personal data.
+//! bring it back; and what is under way for people, so that it goes on. Ids, names, instants and keyed
+//! hashes. What names a person to a recipient is in it only under seal, by a key that ends with the task.
+
+mod kept;
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::kept::{KeptNotice, KeptRequest, KeptTask, Sealed};
 use super::{
     consent::{ConsentChoice, ConsentRecord, EvidenceMethod, GivenBy},
+    erasure::record::ErasureRecord,
     id::{
         ConsentId, ItemId, JournalEntryId, ObjectionId, RestrictionId, SubjectId, SubjectRequestId,
     },
@@ -26,11 +31,15 @@ pub struct JournalEntry {
     pub at: Timestamp,
     /// Whom it concerns, as the subject was named then.
     pub subject_id: SubjectId,
+    /// By which identifiers the subject was found then, of a change that has to hold for the person even
+    /// where the subject is not known any more ([`JournalKind::is_of_person`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identifiers: Vec<HashedIdentifier>,
     /// What changed.
     pub what: JournalKind,
 }
 
-/// What was taken away, or given back after it had been.
+/// What was taken away, or given back after it had been; and what is under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JournalKind {
@@ -44,6 +53,9 @@ pub enum JournalKind {
         purpose: Purpose,
         /// When the person objected.
         occurred_at: Timestamp,
+        /// The request that made it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject_request_id: Option<SubjectRequestId>,
     },
     /// An objection was rejected on compelling legitimate grounds (Art. 21(1)).
     ObjectionDecided {
@@ -60,6 +72,9 @@ pub enum JournalKind {
         data_categories: Vec<DataCategory>,
         /// When it began.
         started_at: Timestamp,
+        /// The request that made it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject_request_id: Option<SubjectRequestId>,
     },
     /// A restriction was lifted (Art. 18(3)).
     RestrictionLifted {
@@ -103,6 +118,14 @@ pub enum JournalKind {
         /// The subject that was merged away.
         merged: SubjectId,
     },
+    /// A request of the person, as it stands.
+    RequestKept(KeptRequest),
+    /// What an erasure did and left, as it stands.
+    ErasureKept(Box<ErasureRecord>),
+    /// A task that was made, or that has come to its end.
+    TaskKept(KeptTask),
+    /// What a recipient is to be told later, or that there is nothing left to tell.
+    NoticeKept(KeptNotice),
 }
 
 /// A consent fact that denies, without the texts of its evidence.
@@ -205,6 +228,33 @@ impl JournalKind {
             Self::CategoryEnded { .. } => "CATEGORY_ENDED",
             Self::IdentifiersUnlinked { .. } => "IDENTIFIERS_UNLINKED",
             Self::SubjectsMerged { .. } => "SUBJECTS_MERGED",
+            Self::RequestKept(_) => "REQUEST_KEPT",
+            Self::ErasureKept(_) => "ERASURE_KEPT",
+            Self::TaskKept(_) => "TASK_KEPT",
+            Self::NoticeKept(_) => "NOTICE_KEPT",
+        }
+    }
+
+    /// Whether it holds for the person: whoever registers under the same identifiers is that person, also
+    /// when a restored backup does not know the subject. What was deleted or unlinked is not there then,
+    /// and an erasure is kept by its suppressed identifiers.
+    pub fn is_of_person(&self) -> bool {
+        match self {
+            Self::ConsentDenied(_)
+            | Self::Objected { .. }
+            | Self::ObjectionDecided { .. }
+            | Self::Restricted { .. }
+            | Self::RestrictionLifted { .. }
+            | Self::CategoryEnded { .. }
+            | Self::RequestKept(_) => true,
+            Self::ItemsDeleted { .. }
+            | Self::ItemsRetained { .. }
+            | Self::Erased(_)
+            | Self::IdentifiersUnlinked { .. }
+            | Self::SubjectsMerged { .. }
+            | Self::ErasureKept(_)
+            | Self::TaskKept(_)
+            | Self::NoticeKept(_) => false,
         }
     }
 
@@ -329,163 +379,4 @@ mod method {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::consent::Evidence;
-
-    fn at(hour: i64) -> Timestamp {
-        Timestamp::from_second(hour * 3_600).unwrap()
-    }
-
-    fn id<I: From<uuid::Uuid>>(number: u128) -> I {
-        uuid::Uuid::from_u128(number).into()
-    }
-
-    fn state(item: u128, collected: i64) -> ItemState {
-        ItemState {
-            item_id: id(item),
-            subject_category: "client".parse().unwrap(),
-            data_category: "email_address".parse().unwrap(),
-            source: "shop".parse().unwrap(),
-            collected_at: at(collected),
-            policy_version: "1".parse().unwrap(),
-            purposes: Vec::new(),
-            retained_for: None,
-        }
-    }
-
-    fn fact(choice: ConsentChoice) -> ConsentRecord {
-        ConsentRecord {
-            subject_id: id(1),
-            consent_id: id(2),
-            purpose: "newsletter".parse().unwrap(),
-            processors: Vec::new(),
-            choice,
-            evidence: Evidence {
-                method: EvidenceMethod::NotStated,
-                policy_version: "1".parse().unwrap(),
-                wording: "wording-text".into(),
-                locale: String::new(),
-                reference: "reference-text".into(),
-                collected_by: "collector-text".into(),
-                given_by: GivenBy::Guardian,
-            },
-            occurred_at: at(3),
-            recorded_at: at(4),
-            recorded_by: "shop".parse().unwrap(),
-            expires_at: None,
-        }
-    }
-
-    fn kinds() -> Vec<JournalKind> {
-        let hashed = HashedIdentifier {
-            identifier_type: "email".parse().unwrap(),
-            index_key: "k1".into(),
-            hash: KeyedHash(vec![0, 0xab, 0xff]),
-        };
-        let purpose: Purpose = "newsletter".parse().unwrap();
-        vec![
-            JournalKind::ConsentDenied((&fact(ConsentChoice::Withdrawn)).into()),
-            JournalKind::Objected {
-                objection_id: id(1),
-                purpose: purpose.clone(),
-                occurred_at: at(1),
-            },
-            JournalKind::ObjectionDecided {
-                objection_id: id(1),
-                rejected_at: at(2),
-            },
-            JournalKind::Restricted {
-                restriction_id: id(1),
-                data_categories: vec!["email_address".parse().unwrap()],
-                started_at: at(1),
-            },
-            JournalKind::RestrictionLifted {
-                restriction_id: id(1),
-                lifted_at: at(2),
-            },
-            JournalKind::deleted(&[state(1, 2)], at(3)),
-            JournalKind::Erased(ErasedSubject {
-                erased_at: at(1),
-                retained: vec![RetainedItem {
-                    item_id: id(1),
-                    purposes: vec![purpose.clone()],
-                }],
-                subject_request_id: Some(id(8)),
-                suppressed: vec![hashed.clone()],
-                objected: vec![purpose],
-            }),
-            JournalKind::retained(&[state(1, 2)], Some(id(8))),
-            JournalKind::CategoryEnded {
-                subject_category: "client".parse().unwrap(),
-                ended_at: at(1),
-            },
-            JournalKind::IdentifiersUnlinked {
-                identifiers: vec![hashed],
-            },
-            JournalKind::SubjectsMerged { merged: id(9) },
-        ]
-    }
-
-    #[test]
-    fn every_kind_reads_as_it_was_written() {
-        for what in kinds() {
-            let entry = JournalEntry {
-                entry_id: id(7),
-                at: at(5),
-                subject_id: id(1),
-                what,
-            };
-            let text = serde_json::to_string(&entry).unwrap();
-            let named = format!("\"kind\":\"{}\"", entry.what.name());
-            assert!(text.contains(&named), "{text}");
-            assert_eq!(
-                serde_json::from_str::<JournalEntry>(&text).unwrap(),
-                entry,
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_texts_of_the_evidence_are_left_out() {
-        let denied = JournalKind::denials(&[fact(ConsentChoice::Withdrawn)]);
-        let text = serde_json::to_string(&denied).unwrap();
-        assert!(!text.contains("-text"), "{text}");
-        assert!(
-            text.contains("NOT_STATED") && text.contains("\"has_reference\":true"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn of_consent_facts_only_the_denials_are_kept() {
-        let facts = ConsentChoice::ALL.iter().map(|choice| fact(*choice));
-        let facts: Vec<_> = facts.collect();
-        assert_eq!(JournalKind::denials(&facts).len(), 2);
-    }
-
-    #[test]
-    fn a_deletion_means_the_item_as_it_was_and_not_one_collected_after_it() {
-        let deleted = DeletedItem {
-            item_id: id(1),
-            collected_at: at(2),
-        };
-        assert!(deleted.means(&state(1, 2), at(5)));
-        assert!(
-            deleted.means(&state(1, 5), at(5)),
-            "the instant of the deletion itself"
-        );
-        assert!(!deleted.means(&state(1, 6), at(5)));
-        assert!(!deleted.means(&state(2, 2), at(5)));
-    }
-
-    #[test]
-    fn a_hash_that_is_no_hexadecimal_is_refused() {
-        for text in ["\"abc\"", "\"zz\"", "\"é\"", "\"+f\""] {
-            assert!(serde_json::from_str::<KeyedHash>(text).is_err(), "{text}");
-        }
-        let hash = serde_json::from_str::<KeyedHash>("\"00ff\"").unwrap();
-        assert_eq!(hash.0, [0, 255]);
-    }
-}
+mod tests;

@@ -17,6 +17,7 @@ use super::{
     policy::KnownPolicies,
     session::{Faults, Session, Snapshot, Tx},
     vault::{Secrets, Vault},
+    waiting::Waiting,
     write_queue::{Body, WriteQueue, run_body},
 };
 use crate::{crypto::keyring::KeyRing, runtime::metrics::Metrics};
@@ -60,6 +61,7 @@ pub struct Store {
     pub(super) vault: Arc<Vault>,
     pub(super) journal: Journal,
     faults: Faults,
+    pub(super) waiting: Waiting,
     time_source: TimeSource,
     metrics: Metrics,
     pub(super) policies: RwLock<KnownPolicies>,
@@ -80,9 +82,14 @@ impl Store {
             Vault::open(&options.keys_url, options.connections_max, options.secrets).await?,
         );
         let journal = Journal::open(options.journal).await?;
-        let faults = Faults::default();
-        let queue = (dialect == Dialect::Sqlite)
-            .then(|| WriteQueue::start(pool.clone(), vault.clone(), faults.clone()));
+        let (faults, waiting) = (Faults::default(), Waiting::default());
+        let queue = (dialect == Dialect::Sqlite).then(|| {
+            WriteQueue::start(
+                pool.clone(),
+                vault.clone(),
+                (faults.clone(), waiting.clone()),
+            )
+        });
         Ok(Self {
             dialect,
             pool,
@@ -91,6 +98,7 @@ impl Store {
             vault,
             journal,
             faults,
+            waiting,
             time_source: options.time_source,
             metrics: Metrics::default(),
             policies: RwLock::default(),
@@ -242,6 +250,7 @@ impl Store {
             self.dialect,
             self.vault.clone(),
             self.faults.clone(),
+            self.waiting.clone(),
             now,
         )
     }

@@ -13,6 +13,7 @@ use super::{
 use crate::domain::{
     erasure::record::ErasureRecord,
     id::{SubjectId, SubjectRequestId},
+    journal::JournalKind,
 };
 
 const TABLE: &str = "erasures";
@@ -64,8 +65,15 @@ impl Session {
 }
 
 impl Tx {
-    /// Writes down an erasure, or what has become of it.
+    /// Writes down an erasure, or what has become of it. The journal has it.
     pub async fn put_erasure(&mut self, record: &ErasureRecord) -> Result<(), StoreError> {
+        self.put_erasure_again(record).await?;
+        let kept = JournalKind::ErasureKept(Box::new(record.clone()));
+        self.append_journal(vec![(record.subject_id, kept)]).await
+    }
+
+    /// As [`Tx::put_erasure`], of what the journal has.
+    pub async fn put_erasure_again(&mut self, record: &ErasureRecord) -> Result<(), StoreError> {
         let document = serde_json::to_string(record)
             .map_err(|error| StoreError::Internal(error.to_string()))?;
         let row = row::ActiveModel {

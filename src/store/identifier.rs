@@ -212,16 +212,33 @@ impl Session {
         &self,
         subject: SubjectId,
     ) -> Result<Vec<HashedIdentifier>, StoreError> {
-        let entries = self.index_of(subject).await?.into_iter();
-        let hashes = entries.map(|entry| {
-            let kind = &entry.identifier_type;
-            Ok(HashedIdentifier {
-                identifier_type: name(TABLE, "identifier_type", entry.identifier_id, kind)?,
-                index_key: entry.index_key,
-                hash: KeyedHash(entry.hash),
-            })
-        });
-        hashes.collect()
+        let mut hashes = self.list_hashes_of(&[subject]).await?;
+        Ok(hashes.remove(&subject).unwrap_or_default())
+    }
+
+    /// The keyed hashes by which each of these subjects is found. One without any is left out.
+    pub(super) async fn list_hashes_of(
+        &self,
+        subjects: &[SubjectId],
+    ) -> Result<HashMap<SubjectId, Vec<HashedIdentifier>>, StoreError> {
+        let mut hashes = HashMap::<_, Vec<_>>::new();
+        for subjects in subjects.chunks(KEYS_MAX) {
+            let rows = index::Entity::find()
+                .filter(index::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+                .all(self.connection()?)
+                .await?;
+            for row in rows {
+                let kind = &row.identifier_type;
+                let hash = HashedIdentifier {
+                    identifier_type: name(TABLE, "identifier_type", row.identifier_id, kind)?,
+                    index_key: row.index_key,
+                    hash: KeyedHash(row.hash),
+                };
+                let of_subject = hashes.entry(SubjectId(row.subject_id)).or_default();
+                of_subject.push(hash);
+            }
+        }
+        Ok(hashes)
     }
 
     async fn index_of(&self, subject: SubjectId) -> Result<Vec<index::Model>, StoreError> {

@@ -145,6 +145,24 @@ impl Session {
         Ok(found)
     }
 
+    /// These entries, as far as the database has them.
+    pub(super) async fn read_entries(
+        &self,
+        ids: &[JournalEntryId],
+    ) -> Result<Vec<JournalEntry>, StoreError> {
+        let mut entries = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(KEYS_MAX) {
+            let rows = row::Entity::find()
+                .filter(row::Column::EntryId.is_in(ids.iter().map(|id| id.0)))
+                .all(self.connection()?)
+                .await?;
+            for row in rows {
+                entries.push(Written::try_from(row)?.entry()?);
+            }
+        }
+        Ok(entries)
+    }
+
     async fn pending_entries(&self) -> Result<Vec<Written>, StoreError> {
         let rows = row::Entity::find()
             .filter(row::Column::JournaledAt.is_null())
@@ -195,12 +213,17 @@ impl Tx {
         if entries.is_empty() {
             return Ok(());
         }
+        let of_people = entries.iter().filter(|(_, what)| what.is_of_person());
+        let of_people: Vec<_> = of_people.map(|(subject, _)| *subject).collect();
+        let identifiers = self.list_hashes_of(&of_people).await?;
         let mut rows = Vec::with_capacity(entries.len());
         for (subject_id, what) in entries {
+            let of_person = identifiers.get(&subject_id).filter(|_| what.is_of_person());
             let entry = JournalEntry {
-                entry_id: JournalEntryId(self.new_id()),
+                entry_id: self.next_entry_id(),
                 at: self.now(),
                 subject_id,
+                identifiers: of_person.cloned().unwrap_or_default(),
                 what,
             };
             rows.push(Self::entry_row(&entry, None)?);
@@ -208,6 +231,15 @@ impl Tx {
         self.insert_rows(rows).await?;
         self.owe_journal();
         Ok(())
+    }
+
+    /// An id behind those of this transaction's earlier entries: a restore takes them in this order. Ids
+    /// of one millisecond are in no order by themselves.
+    fn next_entry_id(&mut self) -> JournalEntryId {
+        let last = self.0.last_entry_id.as_u128();
+        let id = Uuid::from_u128(self.new_id().as_u128().max(last.saturating_add(1)));
+        self.0.last_entry_id = id;
+        JournalEntryId(id)
     }
 
     /// Notes entries that the journal has and that are applied here now.

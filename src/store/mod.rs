@@ -45,6 +45,7 @@ pub mod subject;
 pub mod suppression;
 pub mod sweep;
 pub mod task;
+pub mod waiting;
 pub mod withdrawal_token;
 
 pub use dialect::Dialect;
@@ -52,7 +53,7 @@ pub use doors::{Store, StoreOptions, TimeSource};
 pub use error::{StoreError, WriteError};
 pub use journal::JournalPlace;
 pub use session::{Faults, Session, Snapshot, Tx};
-pub use vault::Secrets;
+pub use vault::{KeyState, Secrets};
 
 /// A lock's number from bytes that are spread evenly: an id's random end, a hash.
 fn lock_key(bytes: &[u8]) -> i64 {

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::domain::{
     id::{ItemId, NoticeId, SubjectId, SubjectRequestId},
+    journal::{JournalKind, KeptNotice, Sealed},
     task::{Recipient, TaskPayload},
 };
 
@@ -103,7 +104,8 @@ impl Session {
 }
 
 impl Tx {
-    /// Keeps a notice, in place of what it said before. Its id comes from [`Tx::new_key_id`].
+    /// Keeps a notice, in place of what it said before. Its id comes from [`Tx::new_key_id`]. The journal
+    /// has it.
     pub async fn put_notice(
         &mut self,
         notice: &Notice,
@@ -111,6 +113,17 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let plain = write_payload(payload)?;
         let sealed = self.seal(payload_at(notice.notice_id), &plain).await?;
+        self.put_sealed_notice(notice, sealed.clone()).await?;
+        let kept = (notice.subject_id, kept(notice, Some(sealed)));
+        self.append_journal(vec![kept]).await
+    }
+
+    /// As [`Tx::put_notice`], of one that the journal has, with what is sealed in it.
+    pub async fn put_sealed_notice(
+        &mut self,
+        notice: &Notice,
+        sealed: Vec<u8>,
+    ) -> Result<(), StoreError> {
         let item_ids: Vec<_> = notice.item_ids.iter().map(ToString::to_string).collect();
         let row = row::ActiveModel {
             notice_id: Set(notice.notice_id.0),
@@ -127,8 +140,15 @@ impl Tx {
         self.put_rows(vec![row], &replace).await
     }
 
-    /// Takes a notice away, and its key with it.
-    pub async fn remove_notice(&mut self, notice: NoticeId) -> Result<(), StoreError> {
+    /// Takes a notice away, and its key with it. The journal has that as well.
+    pub async fn remove_notice(&mut self, notice: &Notice) -> Result<(), StoreError> {
+        self.remove_notice_again(notice.notice_id).await?;
+        let gone = (notice.subject_id, kept(notice, None));
+        self.append_journal(vec![gone]).await
+    }
+
+    /// As [`Tx::remove_notice`], of what the journal has.
+    pub async fn remove_notice_again(&mut self, notice: NoticeId) -> Result<(), StoreError> {
         row::Entity::delete_many()
             .filter(row::Column::NoticeId.eq(notice.0))
             .exec(self.connection()?)
@@ -149,6 +169,16 @@ impl Tx {
             .await?;
         Ok(())
     }
+}
+
+fn kept(notice: &Notice, payload: Option<Vec<u8>>) -> JournalKind {
+    JournalKind::NoticeKept(KeptNotice {
+        notice_id: notice.notice_id,
+        subject_request_id: notice.subject_request_id,
+        recipient: notice.recipient.clone(),
+        item_ids: notice.item_ids.clone(),
+        payload: payload.map(Sealed),
+    })
 }
 
 fn payload_at(notice: NoticeId) -> At {

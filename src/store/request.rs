@@ -20,6 +20,7 @@ use super::{
 };
 use crate::domain::{
     id::{SubjectId, SubjectRequestId},
+    journal::{JournalKind, KeptRequest, Sealed},
     request::{Correction, RequestState, life::AnyRequest, record::Record},
 };
 
@@ -154,14 +155,24 @@ impl Session {
 }
 
 impl Tx {
-    /// Keeps a new request, with the right values of its rectification.
+    /// Keeps a new request, with the right values of its rectification. The journal has it.
     pub async fn insert_request(
         &mut self,
         request: &AnyRequest,
         corrections: &[Correction],
     ) -> Result<(), StoreError> {
+        let sealed = self.seal_corrections(request.record(), corrections).await?;
+        self.insert_sealed_request(request, sealed.clone()).await?;
+        self.append_journal(vec![kept(request, sealed)]).await
+    }
+
+    /// As [`Tx::insert_request`], of one that the journal has, with what is sealed in it.
+    pub async fn insert_sealed_request(
+        &mut self,
+        request: &AnyRequest,
+        corrections_sealed: Option<Vec<u8>>,
+    ) -> Result<(), StoreError> {
         let record = request.record();
-        let sealed = self.seal_corrections(record, corrections).await?;
         let row = row::ActiveModel {
             subject_request_id: Set(record.subject_request_id.0),
             subject_id: Set(record.subject_id.0),
@@ -171,7 +182,7 @@ impl Tx {
             answered_at: Set(microseconds(record.answered_at)),
             completed_at: Set(microseconds(record.completed_at)),
             document: Set(document(record)?),
-            corrections_sealed: Set(sealed),
+            corrections_sealed: Set(corrections_sealed),
         };
         row::Entity::insert(row)
             .exec_without_returning(self.connection()?)
@@ -194,8 +205,14 @@ impl Tx {
     }
 
     /// Keeps what became of a request. Right values that are needed no more are destroyed. The request
-    /// is locked.
+    /// is locked. The journal has it.
     pub async fn update_request(&mut self, request: &AnyRequest) -> Result<(), StoreError> {
+        self.update_request_again(request).await?;
+        self.append_journal(vec![kept(request, None)]).await
+    }
+
+    /// As [`Tx::update_request`], of what the journal has.
+    pub async fn update_request_again(&mut self, request: &AnyRequest) -> Result<(), StoreError> {
         let record = request.record();
         let mut update = row::Entity::update_many()
             .col_expr(
@@ -241,6 +258,15 @@ impl Tx {
             .await?;
         Ok(())
     }
+}
+
+fn kept(request: &AnyRequest, corrections: Option<Vec<u8>>) -> (SubjectId, JournalKind) {
+    let kept = KeptRequest {
+        state: request.state(),
+        record: Box::new(request.record().clone()),
+        corrections: corrections.map(Sealed),
+    };
+    (request.record().subject_id, JournalKind::RequestKept(kept))
 }
 
 fn wanted(filter: &RequestFilter) -> Condition {

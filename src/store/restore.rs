@@ -1,24 +1,22 @@
 //! What a restored database is given back: denials and deletions, without the texts and keys that
 //! the journal does not have. Every statement changes nothing when it is run again.
 
+mod keys;
+
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, Statement, Value};
 use uuid::Uuid;
 
 use super::{
-    Store,
     error::StoreError,
     name_list,
     session::{Session, Tx},
 };
 use crate::domain::{
-    id::{ObjectionId, RestrictionId, SubjectId},
+    id::{ObjectionId, RestrictionId, SubjectId, SubjectRequestId},
     journal::{DeniedConsent, HashedIdentifier},
     name::{DataCategory, Purpose},
 };
-
-/// Subjects that are looked at in one step.
-const STEP: u64 = 1_000;
 
 impl Session {
     /// Whether a subject's key is there: it was neither destroyed nor lost.
@@ -91,16 +89,19 @@ impl Tx {
         objection: ObjectionId,
         purpose: &Purpose,
         [occurred_at, recorded_at]: [Timestamp; 2],
+        request: Option<SubjectRequestId>,
     ) -> Result<(), StoreError> {
         self.run(
-            "INSERT INTO objections (subject_id, objection_id, purpose, occurred_at, recorded_at)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            "INSERT INTO objections (subject_id, objection_id, purpose, occurred_at, recorded_at,
+                subject_request_id)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
             vec![
                 subject.0.into(),
                 objection.0.into(),
                 purpose.as_str().into(),
                 occurred_at.as_microsecond().into(),
                 recorded_at.as_microsecond().into(),
+                request.map(Uuid::from).into(),
             ],
         )
         .await?;
@@ -134,17 +135,19 @@ impl Tx {
         restriction: RestrictionId,
         data_categories: &[DataCategory],
         [started_at, recorded_at]: [Timestamp; 2],
+        request: Option<SubjectRequestId>,
     ) -> Result<(), StoreError> {
         self.run(
             "INSERT INTO restrictions (subject_id, restriction_id, data_categories, started_at,
-                recorded_at)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+                recorded_at, subject_request_id)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
             vec![
                 subject.0.into(),
                 restriction.0.into(),
                 name_list::write(data_categories).into(),
                 started_at.as_microsecond().into(),
                 recorded_at.as_microsecond().into(),
+                request.map(Uuid::from).into(),
             ],
         )
         .await?;
@@ -279,26 +282,5 @@ impl Tx {
             self.run(sql, both()).await?;
         }
         Ok(())
-    }
-}
-
-impl Store {
-    /// Subjects that live as far as the data says, and whose key is destroyed: the data is older than
-    /// the keys. Ids behind `after`; the last id looked at, `None` at the end.
-    pub async fn list_living_without_key(
-        &self,
-        now: Timestamp,
-        after: Uuid,
-    ) -> Result<(Vec<SubjectId>, Option<Uuid>), StoreError> {
-        let destroyed = self.vault.list_destroyed(after, STEP).await?;
-        let Some(last) = destroyed.last().map(|subject| subject.0) else {
-            return Ok((Vec::new(), None));
-        };
-        let snapshot = self.snapshot(now).await?;
-        let living = snapshot.list_subjects(&destroyed).await?;
-        snapshot.close().await?;
-        let living = living.into_iter();
-        let living = living.filter(|record| record.erased_at.is_none());
-        Ok((living.map(|record| record.subject_id).collect(), Some(last)))
     }
 }

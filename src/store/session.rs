@@ -15,7 +15,7 @@ use sea_orm::DatabaseTransaction;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{dialect::Dialect, error::StoreError, vault::Vault};
+use super::{dialect::Dialect, error::StoreError, vault::Vault, waiting::Waiting};
 use crate::crypto::seal::SubjectKey;
 
 /// A planned failure of the n-th database call (statements, commits, calls to the key store), for tests that ask what is left behind.
@@ -59,6 +59,10 @@ pub struct Session {
     pub(super) keys: Mutex<HashMap<Uuid, Arc<SubjectKey>>>,
     /// Whether the journal must have everything pending before the answer.
     pub(super) owes_journal: AtomicBool,
+    /// Whether entries of the journal may wait for people who are not known yet.
+    pub(super) waiting: Waiting,
+    /// The last entry of the journal that was written here.
+    pub(super) last_entry_id: Uuid,
     now: Timestamp,
 }
 
@@ -68,6 +72,7 @@ impl Session {
         dialect: Dialect,
         vault: Arc<Vault>,
         faults: Faults,
+        waiting: Waiting,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -77,6 +82,8 @@ impl Session {
             faults,
             keys: Mutex::default(),
             owes_journal: AtomicBool::new(false),
+            waiting,
+            last_entry_id: Uuid::nil(),
             now,
         }
     }

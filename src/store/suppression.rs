@@ -71,7 +71,8 @@ impl Session {
         Ok(found)
     }
 
-    fn by_hash<'k>(
+    /// Every keyed hash of `wanted`, and whose it is.
+    pub(super) fn by_hash<'k>(
         &self,
         wanted: &'k [IdentifierKey],
     ) -> HashMap<HashedIdentifier, &'k IdentifierKey> {

@@ -22,6 +22,7 @@ use super::{
 use crate::domain::{
     caller::Bound,
     id::{LeaseId, SubjectId, SubjectRequestId, TaskId},
+    journal::{JournalKind, KeptTask, Sealed},
     name::{Processor, Source},
     task::{Progress, Recipient, StateName, Task, TaskKind, TaskPayload, TaskState},
 };
@@ -292,12 +293,27 @@ impl Session {
 
 impl Tx {
     /// Makes tasks. Their ids come from [`Tx::new_key_id`], and what names the person is sealed under
-    /// their keys.
+    /// their keys. The journal has them, so that a restored backup does not forget whom to tell.
     pub async fn insert_tasks(&mut self, tasks: &[(Task, TaskPayload)]) -> Result<(), StoreError> {
-        let mut rows = Vec::with_capacity(tasks.len());
+        let mut sealed = Vec::with_capacity(tasks.len());
         for (task, payload) in tasks {
             let plain = payload::write(payload)?;
-            let sealed = self.seal(payload_at(task.task_id), &plain).await?;
+            let payload = self.seal(payload_at(task.task_id), &plain).await?;
+            sealed.push((task.clone(), Some(payload)));
+        }
+        self.insert_sealed_tasks(&sealed).await?;
+        let journaled = sealed.into_iter().filter(|(task, _)| is_journaled(task));
+        let journaled = journaled.map(|(task, payload)| (task.subject_id, kept(task, payload)));
+        self.append_journal(journaled.collect()).await
+    }
+
+    /// Puts tasks in as they are: with what is sealed in them, or without it when they have ended.
+    pub async fn insert_sealed_tasks(
+        &mut self,
+        tasks: &[(Task, Option<Vec<u8>>)],
+    ) -> Result<(), StoreError> {
+        let mut rows = Vec::with_capacity(tasks.len());
+        for (task, sealed) in tasks {
             let columns = Columns::of(task)?;
             rows.push(row::ActiveModel {
                 task_id: Set(task.task_id.0),
@@ -314,9 +330,9 @@ impl Tx {
                 lease_until: Set(None),
                 leased_by: Set(None),
                 created_at: Set(task.created_at.as_microsecond()),
-                completed_at: Set(None),
+                completed_at: Set(task.ended_at().map(Timestamp::as_microsecond)),
                 document: Set(columns.document),
-                payload_sealed: Set(Some(sealed)),
+                payload_sealed: Set(sealed.clone()),
                 progress_sealed: Set(None),
             });
         }
@@ -358,8 +374,18 @@ impl Tx {
     }
 
     /// Writes a task that went a step further. At its end everything that names the person goes, and
-    /// with it the task's key.
+    /// with it the task's key. The journal has the end.
     pub async fn save_task(&mut self, task: &Task) -> Result<(), StoreError> {
+        self.save_task_again(task).await?;
+        if task.is_ended() && is_journaled(task) {
+            let ended = (task.subject_id, kept(task.clone(), None));
+            self.append_journal(vec![ended]).await?;
+        }
+        Ok(())
+    }
+
+    /// As [`Tx::save_task`], of what the journal has.
+    pub async fn save_task_again(&mut self, task: &Task) -> Result<(), StoreError> {
         let columns = Columns::of(task)?;
         let lease = task.lease();
         let none = || Expr::value(Option::<Vec<u8>>::None);
@@ -399,6 +425,16 @@ impl Tx {
         if task.is_ended() {
             self.intend_key_destruction(task.task_id).await?;
         }
+        Ok(())
+    }
+
+    /// Puts what names the person in place of what does, sealed. The task is held.
+    pub async fn reseal_task(&mut self, task: TaskId, sealed: Vec<u8>) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(row::Column::PayloadSealed, Expr::value(Some(sealed)))
+            .filter(row::Column::TaskId.eq(task.0))
+            .exec(self.connection()?)
+            .await?;
         Ok(())
     }
 
@@ -487,6 +523,18 @@ fn behind(created_at: Timestamp, id: TaskId) -> Condition {
                 .add(row::Column::CreatedAt.eq(created_at))
                 .add(row::Column::TaskId.gt(id.0)),
         )
+}
+
+/// What is to be handed over goes into a package, and a lost package is written anew with tasks of its own.
+fn is_journaled(task: &Task) -> bool {
+    task.kind != TaskKind::ProvideCopy
+}
+
+fn kept(task: Task, payload: Option<Vec<u8>>) -> JournalKind {
+    JournalKind::TaskKept(KeptTask {
+        task: Box::new(task),
+        payload: payload.map(Sealed),
+    })
 }
 
 fn payload_at(task: TaskId) -> At {

@@ -7,12 +7,13 @@
 //! it; [`Tx::intend_key_destruction`](super::key_destruction) ends it; and what names such an id in its
 //! row keeps the key from being swept as an orphan (`orphan.rs` knows the tables).
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, OnConflict},
 };
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -72,6 +73,17 @@ pub struct Secrets {
     pub entropy: Arc<dyn Entropy>,
     /// Where ids come from.
     pub ids: Arc<dyn Ids>,
+}
+
+/// What has become of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// It is there.
+    There,
+    /// It was destroyed: what it sealed opens no more, as was intended.
+    Destroyed,
+    /// Nobody knows of it: the keys are older than the data, or were lost.
+    Lost,
 }
 
 struct Reserved {
@@ -153,21 +165,8 @@ impl Vault {
         let mut rows = Vec::with_capacity(RESERVE);
         for _ in 0..RESERVE {
             let owner = self.new_id(now);
-            let key = SubjectKey::generate(&*self.secrets.entropy).map_err(sealing)?;
-            let wrapped = key
-                .wrap(
-                    &self.secrets.key_ring,
-                    SubjectId(owner),
-                    &*self.secrets.entropy,
-                )
-                .map_err(sealing)?;
-            rows.push(row::ActiveModel {
-                subject_id: Set(owner),
-                kek_id: Set(wrapped.kek_id.as_str().to_owned()),
-                wrapped: Set(Some(wrapped.bytes)),
-                created_at: Set(now.as_microsecond()),
-                destroyed_at: Set(None),
-            });
+            let (row, key) = self.generate(owner, now)?;
+            rows.push(row);
             made.push(Reserved {
                 owner,
                 key: Arc::new(key),
@@ -180,6 +179,25 @@ impl Vault {
         // Handed out from the end: ids then grow in the order in which subjects come into being.
         made.reverse();
         Ok(made)
+    }
+
+    /// A new key, and its row.
+    fn generate(
+        &self,
+        owner: Uuid,
+        now: Timestamp,
+    ) -> Result<(row::ActiveModel, SubjectKey), StoreError> {
+        let (ring, entropy) = (&self.secrets.key_ring, &*self.secrets.entropy);
+        let key = SubjectKey::generate(entropy).map_err(sealing)?;
+        let wrapped = key.wrap(ring, SubjectId(owner), entropy).map_err(sealing)?;
+        let row = row::ActiveModel {
+            subject_id: Set(owner),
+            kek_id: Set(wrapped.kek_id.as_str().to_owned()),
+            wrapped: Set(Some(wrapped.bytes)),
+            created_at: Set(now.as_microsecond()),
+            destroyed_at: Set(None),
+        };
+        Ok((row, key))
     }
 
     async fn find(&self, owner: Uuid) -> Result<Arc<SubjectKey>, StoreError> {
@@ -195,10 +213,51 @@ impl Vault {
         Ok(Arc::new(self.unwrap(owner, &kek_id, bytes)?))
     }
 
-    /// Whether there was a key, and it is destroyed: one that is merely missing is a mistake of ours.
-    async fn is_destroyed(&self, owner: Uuid) -> Result<bool, StoreError> {
+    /// What has become of a key.
+    async fn state(&self, owner: Uuid) -> Result<KeyState, StoreError> {
         let row = row::Entity::find_by_id(owner).one(&self.pool).await?;
-        Ok(row.is_some_and(|row| row.wrapped.is_none()))
+        Ok(match row {
+            None => KeyState::Lost,
+            Some(row) if row.wrapped.is_none() => KeyState::Destroyed,
+            Some(_) => KeyState::There,
+        })
+    }
+
+    /// Makes a key for an owner that has lost it. One that is there, or was destroyed, stays as it is.
+    async fn renew(&self, owner: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        let (row, _) = self.generate(owner, now)?;
+        let stays = OnConflict::column(row::Column::SubjectId)
+            .do_nothing()
+            .to_owned();
+        row::Entity::insert(row)
+            .on_conflict(stays)
+            .exec_without_returning(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Those of `owners` that have a row, with whether their key is there.
+    pub(super) async fn list_states(
+        &self,
+        owners: &[Uuid],
+    ) -> Result<HashMap<Uuid, KeyState>, StoreError> {
+        let mut states = HashMap::with_capacity(owners.len());
+        for owners in owners.chunks(KEYS_MAX) {
+            let rows: Vec<(Uuid, bool)> = row::Entity::find()
+                .select_only()
+                .column(row::Column::SubjectId)
+                .expr(Expr::col(row::Column::Wrapped).is_not_null())
+                .filter(row::Column::SubjectId.is_in(owners.iter().copied()))
+                .into_tuple()
+                .all(&self.pool)
+                .await?;
+            let rows = rows.into_iter();
+            states.extend(rows.map(|(owner, is_there)| match is_there {
+                true => (owner, KeyState::There),
+                false => (owner, KeyState::Destroyed),
+            }));
+        }
+        Ok(states)
     }
 
     async fn find_many(&self, owners: &[Uuid]) -> Result<Vec<(Uuid, Arc<SubjectKey>)>, StoreError> {
@@ -444,6 +503,12 @@ impl Session {
         Ok(self.keys.lock().await.contains_key(&owner))
     }
 
+    /// What has become of the key of an owner.
+    pub async fn key_state(&self, owner: impl Into<Uuid>) -> Result<KeyState, StoreError> {
+        self.faults.step()?;
+        self.vault.state(owner.into()).await
+    }
+
     /// Seals a value for its place: under its subject's key, or under the one that [`At::under`] names.
     pub(super) async fn seal(
         &self,
@@ -473,7 +538,11 @@ impl Session {
         sealed: &[u8],
     ) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         match self.open(at, sealed).await {
-            Err(StoreError::KeyMissing(owner)) if self.vault.is_destroyed(owner).await? => Ok(None),
+            Err(StoreError::KeyMissing(owner))
+                if self.key_state(owner).await? == KeyState::Destroyed =>
+            {
+                Ok(None)
+            }
             opened => opened.map(Some),
         }
     }
@@ -503,6 +572,13 @@ impl Tx {
         let (owner, key) = self.vault.take(self.now()).await?;
         self.keys.lock().await.insert(owner, key);
         Ok(owner)
+    }
+
+    /// Makes the key of an owner that has lost it anew, durable before this returns: what it sealed before
+    /// is lost, what is sealed from now on is not.
+    pub async fn renew_key(&mut self, owner: impl Into<Uuid>) -> Result<(), StoreError> {
+        self.faults.step()?;
+        self.vault.renew(owner.into(), self.now()).await
     }
 
     /// A new id that sorts by time.

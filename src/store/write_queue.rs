@@ -13,6 +13,7 @@ use super::{
     error::{StoreError, WriteError},
     session::{Faults, Session, Tx},
     vault::Vault,
+    waiting::Waiting,
 };
 
 /// Requests that may wait for the writer; one more waits outside, in its caller's time.
@@ -36,13 +37,18 @@ pub(super) struct WriteQueue(mpsc::Sender<Box<dyn Job>>);
 
 impl WriteQueue {
     /// Starts the writer. It ends when the queue is dropped and empty.
-    pub(super) fn start(pool: DatabaseConnection, vault: Arc<Vault>, faults: Faults) -> Self {
+    pub(super) fn start(
+        pool: DatabaseConnection,
+        vault: Arc<Vault>,
+        (faults, waiting): (Faults, Waiting),
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_LENGTH_MAX);
         tokio::spawn(
             Writer {
                 pool,
                 vault,
                 faults,
+                waiting,
                 receiver,
             }
             .run(),
@@ -121,6 +127,7 @@ struct Writer {
     pool: DatabaseConnection,
     vault: Arc<Vault>,
     faults: Faults,
+    waiting: Waiting,
     receiver: mpsc::Receiver<Box<dyn Job>>,
 }
 
@@ -145,6 +152,7 @@ impl Writer {
                 Dialect::Sqlite,
                 self.vault.clone(),
                 self.faults.clone(),
+                self.waiting.clone(),
                 now,
             );
             let mut tx = Tx(session);

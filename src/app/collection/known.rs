@@ -17,6 +17,7 @@ use crate::{
     domain::{
         consent::ConsentFact,
         id::SubjectId,
+        journal::JournalEntry,
         matching::{self, Conflict, Match, Presented, Profile, Profiles},
         membership::MembershipFact,
         name::Purpose,
@@ -48,6 +49,8 @@ pub(super) struct Known {
     /// Of subjects that deny something.
     pub(super) consents: HashMap<SubjectId, Vec<ConsentFact>>,
     suppressed: HashMap<IdentifierKey, Suppression>,
+    /// What the owners of identifiers took back before a restored backup forgot them.
+    waiting: HashMap<IdentifierKey, Vec<JournalEntry>>,
 }
 
 /// Whose data a registration is, and what it leaves out.
@@ -88,6 +91,7 @@ impl Known {
         }
         let mut known = Self::of(tx, policy, identified, living).await?;
         known.suppressed = tx.list_suppressed(&keys).await?;
+        known.waiting = tx.list_waiting(&keys).await?;
         Ok(known)
     }
 
@@ -195,6 +199,12 @@ impl Known {
             kind: one.kind,
             leads_to: leads_to.unwrap_or_default(),
         }
+    }
+
+    /// What waits for whoever an identifier leads to.
+    pub(super) fn waiting_for(&self, one: &CheckedIdentifier) -> &[JournalEntry] {
+        let waiting = self.waiting.get(&one.key());
+        waiting.map_or(&[][..], Vec::as_slice)
     }
 
     /// Notes that an identifier leads to `subject`. Says whether it did not yet.

@@ -127,7 +127,10 @@ impl Work<'_> {
             let first = outcomes.len();
             let denying = denying(&placed);
             self.fill(&mut known, &mut writes, placed, outcomes).await?;
-            writes.flush(self.tx, self.caller).await?;
+            let waited = writes.flush(self.tx, self.caller).await?;
+            if let Some(change) = outcomes[first..].iter_mut().flatten().next() {
+                change.join(waited);
+            }
             for (place, subject, checked) in denying {
                 let outcome = outcomes.get_mut(first + place);
                 self.stop(subject, checked, outcome).await?;
@@ -201,6 +204,7 @@ impl Work<'_> {
         for one in links.filter_map(|place| checked.identifiers.get(*place)) {
             if known.link(subject, one) {
                 linked = true;
+                writes.wait_no_more(subject, known.waiting_for(one));
                 writes.links.push(NewIdentifier {
                     subject_id: subject,
                     identifier_type: one.identifier.identifier_type.clone(),

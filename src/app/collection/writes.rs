@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    app::error::Error,
+    app::{effect::Effect, error::Error, restore::apply_waiting},
     domain::{
         caller::Caller,
         consent::ConsentRecord,
         id::{ItemId, SubjectId},
         item::{Item, ItemState},
+        journal::JournalEntry,
         membership::MembershipFact,
         subject::Objection,
     },
@@ -32,11 +33,25 @@ pub(super) struct Writes {
     /// Identifiers whose owner has come back.
     pub(super) lifted: Vec<IdentifierKey>,
     pub(super) objections: Vec<(SubjectId, Objection)>,
+    /// What waited for people who are known again.
+    pub(super) waited: Vec<(SubjectId, JournalEntry)>,
 }
 
 impl Writes {
-    /// Writes them.
-    pub(super) async fn flush(self, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
+    /// Applies what waited for a person, whatever number of identifiers leads to it.
+    pub(super) fn wait_no_more(&mut self, subject: SubjectId, waiting: &[JournalEntry]) {
+        for entry in waiting {
+            let is_known = |(of, one): &(SubjectId, JournalEntry)| {
+                *of == subject && one.entry_id == entry.entry_id
+            };
+            if !self.waited.iter().any(is_known) {
+                self.waited.push((subject, entry.clone()));
+            }
+        }
+    }
+
+    /// Writes them. What had waited for people who are known again is told apart.
+    pub(super) async fn flush(self, tx: &mut Tx, caller: &Caller) -> Result<Effect, Error> {
         let Self {
             subjects,
             links,
@@ -46,6 +61,7 @@ impl Writes {
             consents,
             lifted,
             objections,
+            waited,
         } = self;
         let by = caller.service.as_str();
         tx.insert_subjects(&subjects).await?;
@@ -56,6 +72,10 @@ impl Writes {
         tx.append_item_history(&history).await?;
         tx.append_consents(&consents).await?;
         tx.insert_objections(None, &objections).await?;
-        Ok(())
+        let mut effect = Effect::default();
+        for (subject, entry) in waited {
+            effect.join(apply_waiting(tx, subject, &[entry]).await?);
+        }
+        Ok(effect)
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         audit::AuditDetail,
         event::{Event, EventKind},
-        id::ObjectionId,
+        id::{ObjectionId, SubjectId},
         journal::JournalKind,
         policy::history::PolicyHistory,
         request::{part::ObjectionMade, record::Record},
@@ -66,7 +66,7 @@ pub(super) async fn object(
     let mut effect = Effect {
         events: vec![event],
         audit: vec![audit],
-        journal: made.iter().map(|(_, made)| (subject, kept(made))).collect(),
+        journal: kept(record, &made),
         task_ids: informed.task_ids,
         ..Effect::default()
     };
@@ -83,10 +83,15 @@ pub(super) async fn object(
     })
 }
 
-fn kept(objection: &Objection) -> JournalKind {
-    JournalKind::Objected {
-        objection_id: objection.objection_id,
-        purpose: objection.purpose.clone(),
-        occurred_at: objection.occurred_at,
-    }
+fn kept(record: &Record, made: &[(SubjectId, Objection)]) -> Vec<(SubjectId, JournalKind)> {
+    let kept = made.iter().map(|(subject, objection)| {
+        let objected = JournalKind::Objected {
+            objection_id: objection.objection_id,
+            purpose: objection.purpose.clone(),
+            occurred_at: objection.occurred_at,
+            subject_request_id: Some(record.subject_request_id),
+        };
+        (*subject, objected)
+    });
+    kept.collect()
 }

@@ -62,6 +62,7 @@ pub(super) async fn restrict(
         restriction_id: restriction.restriction_id,
         data_categories: data.clone(),
         started_at: restriction.started_at,
+        subject_request_id: Some(request),
     };
     let mut effect = Effect {
         events: vec![event],

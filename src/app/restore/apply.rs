@@ -1,27 +1,25 @@
 //! One entry of the journal, applied to a database that is older than it. Applying it twice is
 //! applying it once.
 
-use std::collections::HashMap;
+mod items;
+mod kept;
 
-use jiff::Timestamp;
-
+pub(super) use self::items::erase_without_key;
+use self::items::{delete_again, erase_again, retain_again};
 use crate::{
-    app::{error::Error, export::destroy_exports, merge::merge_unjournaled, registry::Change},
+    app::{error::Error, merge::merge_unjournaled, registry::Change},
     domain::{
         audit::{AuditDetail, REGISTRY},
         consent::ConsentChoice,
         event::{Event, EventKind},
-        id::{ItemId, SubjectId, SubjectRequestId},
-        item::ItemState,
-        journal::{
-            DeletedItem, DeniedConsent, ErasedSubject, JournalEntry, JournalKind, RetainedItem,
-        },
+        id::SubjectId,
+        journal::{DeniedConsent, JournalEntry, JournalKind},
         membership::MembershipFact,
         name::Source,
         policy::history::PolicyHistory,
         suppression::Suppression,
     },
-    store::{Tx, item::RetainedItems, subject::SubjectRecord},
+    store::{Tx, subject::SubjectRecord},
 };
 
 /// What the log says of an entry about a subject that the database does not know.
@@ -77,6 +75,22 @@ impl Applied {
         }
     }
 
+    /// What is under way stands again as it did.
+    fn kept(subject: SubjectId, what: &JournalKind, event: Option<Event>) -> Self {
+        let audit = match &event {
+            Some(event) => Self::to(event.clone()).audit,
+            None => AuditDetail {
+                outcome: what.name().to_owned(),
+                ..AuditDetail::of(subject)
+            },
+        };
+        Self {
+            is_known: true,
+            event,
+            audit,
+        }
+    }
+
     /// It alone as a change.
     pub(super) fn change<T>(self, value: T) -> Change<T> {
         let change = Change::new(value, self.audit);
@@ -96,6 +110,9 @@ pub(super) async fn apply(
     if let JournalKind::SubjectsMerged { merged } = entry.what {
         return merge_again(tx, policies, merged, entry.subject_id).await;
     }
+    if let Some(kept) = kept::keep_again(tx, entry).await? {
+        return Ok(kept);
+    }
     if let JournalKind::Erased(erased) = &entry.what {
         // Whoever was erased is not to come back by a late registration, known here or not.
         let objected = erased.objected.iter();
@@ -113,6 +130,7 @@ pub(super) async fn apply(
         ..
     }) = tx.lock_subject(entry.subject_id).await?
     else {
+        tx.let_wait(entry).await?;
         return Ok(Applied::unknown(entry.subject_id));
     };
     let event = if erased_at.is_some() {
@@ -145,7 +163,7 @@ async fn to_erased(
 }
 
 /// The subject is held and lives.
-async fn to_living(
+pub(super) async fn to_living(
     tx: &mut Tx,
     subject: SubjectId,
     entry: &JournalEntry,
@@ -156,28 +174,60 @@ async fn to_living(
             tx.restore_denial(subject, denied).await?;
             Ok(Some(denial(subject, denied)))
         }
-        JournalKind::Objected { purpose, .. } => {
-            object_again(tx, subject, entry).await?;
+        JournalKind::Objected {
+            objection_id,
+            purpose,
+            occurred_at,
+            subject_request_id,
+        } => {
+            let instants = [*occurred_at, entry.at];
+            tx.restore_objection(
+                subject,
+                *objection_id,
+                purpose,
+                instants,
+                *subject_request_id,
+            )
+            .await?;
             Ok(Some(Event {
                 purposes: vec![purpose.clone()],
                 ..of(EventKind::ObjectionRecorded)
             }))
         }
-        JournalKind::ObjectionDecided { .. } => {
-            object_again(tx, subject, entry).await?;
+        JournalKind::ObjectionDecided {
+            objection_id,
+            rejected_at,
+        } => {
+            tx.restore_rejection(subject, *objection_id, *rejected_at)
+                .await?;
             Ok(Some(of(EventKind::ObjectionDecided)))
         }
         JournalKind::Restricted {
-            data_categories, ..
+            restriction_id,
+            data_categories,
+            started_at,
+            subject_request_id,
         } => {
-            restrict_again(tx, subject, entry).await?;
+            let instants = [*started_at, entry.at];
+            tx.restore_restriction(
+                subject,
+                *restriction_id,
+                data_categories,
+                instants,
+                *subject_request_id,
+            )
+            .await?;
             Ok(Some(Event {
                 data_categories: data_categories.clone(),
                 ..of(EventKind::RestrictionApplied)
             }))
         }
-        JournalKind::RestrictionLifted { .. } => {
-            restrict_again(tx, subject, entry).await?;
+        JournalKind::RestrictionLifted {
+            restriction_id,
+            lifted_at,
+        } => {
+            tx.restore_lifting(subject, *restriction_id, *lifted_at)
+                .await?;
             Ok(Some(of(EventKind::RestrictionLifted)))
         }
         JournalKind::ItemsDeleted { items, deleted_at } => {
@@ -195,7 +245,11 @@ async fn to_living(
             }
             Ok(Some(of(EventKind::IdentifierUnlinked)))
         }
-        JournalKind::SubjectsMerged { .. } => Ok(None),
+        JournalKind::SubjectsMerged { .. }
+        | JournalKind::RequestKept(_)
+        | JournalKind::ErasureKept(_)
+        | JournalKind::TaskKept(_)
+        | JournalKind::NoticeKept(_) => Ok(None),
     }
 }
 
@@ -211,208 +265,6 @@ fn denial(subject: SubjectId, denied: &DeniedConsent) -> Event {
         policy_version: Some(denied.policy_version.clone()),
         ..Event::new(kind, Some(subject))
     }
-}
-
-async fn object_again(tx: &mut Tx, subject: SubjectId, entry: &JournalEntry) -> Result<(), Error> {
-    match &entry.what {
-        JournalKind::Objected {
-            objection_id,
-            purpose,
-            occurred_at,
-        } => {
-            let instants = [*occurred_at, entry.at];
-            tx.restore_objection(subject, *objection_id, purpose, instants)
-                .await?;
-        }
-        JournalKind::ObjectionDecided {
-            objection_id,
-            rejected_at,
-        } => {
-            tx.restore_rejection(subject, *objection_id, *rejected_at)
-                .await?;
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-async fn restrict_again(
-    tx: &mut Tx,
-    subject: SubjectId,
-    entry: &JournalEntry,
-) -> Result<(), Error> {
-    match &entry.what {
-        JournalKind::Restricted {
-            restriction_id,
-            data_categories,
-            started_at,
-        } => {
-            let instants = [*started_at, entry.at];
-            tx.restore_restriction(subject, *restriction_id, data_categories, instants)
-                .await?;
-        }
-        JournalKind::RestrictionLifted {
-            restriction_id,
-            lifted_at,
-        } => {
-            tx.restore_lifting(subject, *restriction_id, *lifted_at)
-                .await?;
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// Deletes those that are still what the deletion meant.
-async fn delete_again(
-    tx: &mut Tx,
-    subject: SubjectId,
-    items: &[DeletedItem],
-    deleted_at: Timestamp,
-) -> Result<Option<Event>, Error> {
-    let live = live_items(tx, subject).await?;
-    let meant = live
-        .iter()
-        .filter(|state| items.iter().any(|item| item.means(state, deleted_at)));
-    let meant: Vec<_> = meant.map(|state| state.item_id).collect();
-    if meant.is_empty() {
-        return Ok(None);
-    }
-    delete(tx, subject, &meant).await.map(Some)
-}
-
-async fn live_items(tx: &mut Tx, subject: SubjectId) -> Result<Vec<ItemState>, Error> {
-    let mut live = tx.list_item_states(&[subject], &[]).await?;
-    Ok(live.remove(&subject).unwrap_or_default())
-}
-
-async fn delete(tx: &mut Tx, subject: SubjectId, items: &[ItemId]) -> Result<Event, Error> {
-    let processors = tx.list_recipients(subject, items).await?;
-    let deleted = tx.delete_items(subject, items).await?;
-    let mut data: Vec<_> = deleted.iter().map(|it| it.data_category.clone()).collect();
-    data.sort_unstable();
-    data.dedup();
-    Ok(Event {
-        data_categories: data,
-        item_ids: items.to_vec(),
-        processors,
-        ..Event::new(EventKind::ItemsDeleted, Some(subject))
-    })
-}
-
-/// Lets items stay on their grounds alone. Of a backup in which they are still sealed under their
-/// subject's key they are sealed anew, as long as that key is there; what no key opens any more is gone
-/// for good, and is deleted.
-async fn retain_again(
-    tx: &mut Tx,
-    subject: SubjectId,
-    items: &[RetainedItem],
-    request: Option<SubjectRequestId>,
-    subject_lives: bool,
-) -> Result<Option<Event>, Error> {
-    let grounds: HashMap<_, _> = items.iter().map(|it| (it.item_id, &it.purposes)).collect();
-    let own: HashMap<_, _> = tx.list_own_keys(subject).await?.into_iter().collect();
-    let has_key = tx.has_key(subject).await?;
-    let (mut staying, mut lost) = (Vec::new(), Vec::new());
-    for state in live_items(tx, subject).await? {
-        let Some(purposes) = grounds.get(&state.item_id) else {
-            continue;
-        };
-        let opens = match own.get(&state.item_id) {
-            Some(key) => tx.has_own_key(*key).await?,
-            None => has_key,
-        };
-        if opens {
-            staying.push(ItemState {
-                retained_for: Some((*purposes).clone()),
-                ..state
-            });
-        } else {
-            lost.push(state.item_id);
-        }
-    }
-    tx.retain_items(RetainedItems {
-        subject,
-        items: &staying,
-        retained_by: request,
-        subject_lives,
-    })
-    .await?;
-    if staying.is_empty() {
-        return match lost.as_slice() {
-            [] => Ok(None),
-            lost => delete(tx, subject, lost).await.map(Some),
-        };
-    }
-    tx.delete_items(subject, &lost).await?;
-    let mut data: Vec<_> = staying.iter().map(|it| it.data_category.clone()).collect();
-    data.sort_unstable();
-    data.dedup();
-    Ok(Some(Event {
-        data_categories: data,
-        item_ids: staying.iter().map(|it| it.item_id).collect(),
-        subject_request_id: request,
-        ..Event::new(EventKind::RestrictionApplied, Some(subject))
-    }))
-}
-
-/// Erases as far as a restored database needs it: nothing is left that could be allowed or read but what
-/// the law keeps.
-async fn erase_again(
-    tx: &mut Tx,
-    subject: SubjectId,
-    erased: &ErasedSubject,
-) -> Result<Event, Error> {
-    let request = erased.subject_request_id;
-    retain_again(tx, subject, &erased.retained, request, false).await?;
-    let mut live = live_items(tx, subject).await?;
-    let stays = |id: ItemId| erased.retained.iter().any(|it| it.item_id == id);
-    live.retain(|state| !stays(state.item_id));
-    let ids: Vec<_> = live.iter().map(|state| state.item_id).collect();
-    let deleted = delete(tx, subject, &ids).await?;
-    tx.unlink_everything(subject).await?;
-    tx.destroy_texts(subject).await?;
-    let of_none = SubjectRequestId(uuid::Uuid::nil());
-    destroy_exports(tx, subject, request.unwrap_or(of_none)).await?;
-    tx.restore_erasure(subject, erased.erased_at).await?;
-    // The journal does not date a no; whatever it was, a yes after the erasure answers it.
-    let objected = erased.objected.iter().cloned();
-    let suppression = Suppression {
-        suppressed_at: erased.erased_at,
-        objected: objected
-            .map(|purpose| (purpose, erased.erased_at))
-            .collect(),
-    };
-    tx.suppress(&erased.suppressed, &suppression).await?;
-    Ok(Event {
-        kind: EventKind::SubjectErased,
-        ..deleted
-    })
-}
-
-/// Erases a subject that lives although its key is destroyed. `None`: it does not live any more.
-pub(super) async fn erase_without_key(
-    tx: &mut Tx,
-    subject: SubjectId,
-) -> Result<Option<Applied>, Error> {
-    let held = tx.lock_subject(subject).await?;
-    let lives =
-        held.is_some_and(|record| record.subject_id == subject && record.erased_at.is_none());
-    if !lives {
-        return Ok(None);
-    }
-    // What stays after an erasure of some of the data has keys of its own.
-    let live = live_items(tx, subject).await?;
-    let retained = live.iter().filter(|state| state.is_retained());
-    let erased = ErasedSubject {
-        erased_at: tx.now(),
-        retained: retained.map(RetainedItem::from).collect(),
-        subject_request_id: None,
-        suppressed: Vec::new(),
-        objected: Vec::new(),
-    };
-    let event = erase_again(tx, subject, &erased).await?;
-    Ok(Some(Applied::to(event)))
 }
 
 async fn end_again(

@@ -19,7 +19,7 @@ use crate::{
         audit::Action,
         consent::{ConsentChoice, EvidenceMethod, GivenBy, statement::StatedEvidence},
         decision::{Effect, Query},
-        id::{ItemId, ObjectionId, RestrictionId},
+        id::{ItemId, ObjectionId, RestrictionId, SubjectId},
         identifier::normalise,
         journal::{DeniedConsent, ErasedSubject, JournalKind},
         policy::model::Normalise,
@@ -42,10 +42,13 @@ fn withdrawal(subject: SubjectId) -> WithdrawConsent {
     }
 }
 
-/// Lines of the journal, without those that say the same again.
+/// Denials in the journal, without those that are said again.
 fn journaled(test: &TestRegistry) -> usize {
     let written = fs::read_to_string(test.dir.path().join("journal.log")).unwrap_or_default();
-    let ids = written.lines().filter_map(|line| line.split(' ').nth(2));
+    let denials = written
+        .lines()
+        .filter(|line| line.contains("\"kind\":\"CONSENT_DENIED\""));
+    let ids = denials.filter_map(|line| line.split(' ').nth(2));
     ids.collect::<std::collections::BTreeSet<_>>().len()
 }
 
@@ -90,6 +93,7 @@ fn entry(number: u128, at: Timestamp, subject_id: SubjectId, what: JournalKind) 
         entry_id: JournalEntryId(Uuid::from_u128(number)),
         at,
         subject_id,
+        identifiers: Vec::new(),
         what,
     }
 }
@@ -220,9 +224,10 @@ async fn a_journal_that_was_lost_is_filled_again() {
     let done = test.registry.withdraw_consent(call, withdrawal(subject));
     done.await.unwrap();
     fs::write(test.dir.path().join("journal.log"), "").unwrap();
-    assert_eq!(test.registry.preview_restore().await.unwrap().to_refill, 1);
+    // The denial, and the task that tells of it.
+    assert_eq!(test.registry.preview_restore().await.unwrap().to_refill, 2);
     let restored = test.registry.restore().await.unwrap();
-    assert_eq!((restored.refilled, restored.applied), (1, 0));
+    assert_eq!((restored.refilled, restored.applied), (2, 0));
     assert_eq!(journaled(&test), 1);
     assert!(test.registry.preview_restore().await.unwrap().is_empty());
 }
@@ -265,6 +270,7 @@ async fn an_objection_comes_back_and_so_does_its_rejection() {
         objection_id,
         purpose: NEWSLETTER.parse().unwrap(),
         occurred_at: now,
+        subject_request_id: None,
     };
     meet(&test, entry(1, now, subject, objected)).await;
     assert!(!is_allowed(&test, SubjectRef::Id(subject)).await);
@@ -288,6 +294,7 @@ async fn a_restriction_comes_back_and_so_does_its_end() {
         restriction_id,
         data_categories: vec!["email_address".parse().unwrap()],
         started_at: now,
+        subject_request_id: None,
     };
     meet(&test, entry(1, now, subject, restricted)).await;
     let restrictions = state(&test, subject).await.restrictions;

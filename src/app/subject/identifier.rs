@@ -4,10 +4,12 @@ use super::{Subject, named_key};
 use crate::{
     app::{
         collection::{SUPPRESSED, profile},
+        effect::Effect,
         error::{Error, Missing},
         merge::{check_size, merge_subject},
         registry::{Call, Change, Registry, Written, in_force},
         resolve::{declared, identifier_key, resolve_locked},
+        restore::apply_waiting,
     },
     domain::{
         audit::AuditDetail,
@@ -48,9 +50,9 @@ impl Registry {
                         caller: &caller,
                         subject,
                     };
-                    let events = link.link(&identifier).await?;
+                    let linked = link.link(&identifier).await?;
                     let mut change = Change::new(subject, AuditDetail::of(subject));
-                    change.events = events;
+                    change.join(linked);
                     Ok(change)
                 })
             })
@@ -113,7 +115,7 @@ struct Link<'a> {
 }
 
 impl Link<'_> {
-    async fn link(&mut self, identifier: &Identifier) -> Result<Vec<Event>, Error> {
+    async fn link(&mut self, identifier: &Identifier) -> Result<Effect, Error> {
         let mut violations = Violations::default();
         let declared = declared(self.policy, identifier, "identifier", &mut violations);
         let Some((entry, normalised)) = declared else {
@@ -134,19 +136,22 @@ impl Link<'_> {
             leads_to,
         };
         let matched = self.matched(&presented).await?;
-        let mut events = Vec::new();
+        let mut effect = Effect::default();
         for from in matched.merge {
             check_size(self.tx, from).await?;
             let (policies, caller) = (self.policies, self.caller);
             let merged = merge_subject(self.tx, policies, caller, from, self.subject).await?;
-            events.push(merged);
+            effect.events.push(merged);
         }
         if !matched.link.is_empty() {
+            let mut waiting = self.tx.list_waiting(std::slice::from_ref(&key)).await?;
+            let waiting = waiting.remove(&key).unwrap_or_default();
             self.put(identifier, key.1, entry.kind).await?;
-            let subject = Some(self.subject);
-            events.push(Event::new(EventKind::IdentifierLinked, subject));
+            let linked = Event::new(EventKind::IdentifierLinked, Some(self.subject));
+            effect.events.push(linked);
+            effect.join(apply_waiting(self.tx, self.subject, &waiting).await?);
         }
-        Ok(events)
+        Ok(effect)
     }
 
     async fn matched(&mut self, presented: &Presented) -> Result<Match, Error> {

@@ -31,7 +31,7 @@ pub(in crate::app) async fn cancel(tx: &mut Tx, id: TaskId) -> Result<Option<Eve
 }
 
 /// What others hear of a task.
-pub(super) fn event(kind: EventKind, task: &Task) -> Event {
+pub(in crate::app) fn event(kind: EventKind, task: &Task) -> Event {
     Event {
         data_categories: task.data_categories.clone(),
         item_ids: task.item_ids.clone(),

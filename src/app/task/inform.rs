@@ -374,6 +374,32 @@ pub(super) fn references(
     references
 }
 
+/// What names a person and these items to a recipient, read anew where what a task had of it is lost.
+pub(in crate::app) async fn name_again(
+    session: &Session,
+    subject: SubjectId,
+    recipient: &Recipient,
+    items: &[ItemId],
+) -> Result<TaskPayload, Error> {
+    let inform = Inform::new(subject, TaskKind::Erase, TaskCause::Request, Vec::new());
+    let disclosures = session.list_disclosures_of(subject, items).await?;
+    let references = references(&disclosures);
+    let wanted: BTreeSet<_> = items.iter().copied().collect();
+    let places = read_places(session, subject, &wanted).await?;
+    let named = wanted.into_iter().filter_map(|id| {
+        let of_processor = recipient.processor().map(|processor| (processor, id));
+        let names = of_processor.and_then(|key| references.get(&key).cloned());
+        let is_holder = recipient.holder().is_some();
+        let locator = places.get(&id).filter(|_| is_holder);
+        let locator = locator.and_then(|place| place.locator.clone());
+        inform.item(id, &places, locator, names.unwrap_or_default())
+    });
+    Ok(TaskPayload {
+        identifiers: identifiers(session, subject).await?,
+        items: named.flatten().collect(),
+    })
+}
+
 /// Portions that fit into a task each; what is handed over fits into one completion.
 pub(super) fn portions(items: Vec<TaskItem>, kind: TaskKind) -> Vec<Vec<TaskItem>> {
     let items_max = if kind == TaskKind::ProvideCopy {

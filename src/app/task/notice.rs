@@ -103,7 +103,7 @@ async fn send(
             notice_id = %notice.notice_id,
             "the key of a notice is gone: a recipient is not told that items are to be erased"
         );
-        return Ok(tx.remove_notice(notice.notice_id).await?);
+        return Ok(tx.remove_notice(&notice).await?);
     };
     let is_going = |item: &TaskItem| going.contains_key(&item.item_id);
     let (items, later): (Vec<_>, Vec<_>) = items.into_iter().partition(is_going);
@@ -126,7 +126,7 @@ async fn send(
     };
     tx.insert_tasks(&[(task, payload)]).await?;
     if later.is_empty() {
-        return Ok(tx.remove_notice(notice.notice_id).await?);
+        return Ok(tx.remove_notice(&notice).await?);
     }
     let rest = Notice {
         item_ids: ids(&later),

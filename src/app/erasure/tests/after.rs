@@ -17,6 +17,7 @@ impl Erasures {
             entry_id: Uuid::from_u128(number).into(),
             at: self.registry().clock_now(),
             subject_id: subject,
+            identifiers: Vec::new(),
             what,
         };
         let entries = Arc::new(vec![entry]);

@@ -333,14 +333,15 @@ async fn object_and_restrict(tx: &mut Tx, subject: SubjectId) -> Result<(), Erro
     let objections = objections.map(|purpose| (ObjectionId(tx.new_id()), purpose));
     for (id, purpose) in objections {
         let purpose = purpose.parse().expect("a name");
-        tx.restore_objection(subject, id, &purpose, instants)
+        tx.restore_objection(subject, id, &purpose, instants, None)
             .await?;
     }
     tx.restore_rejection(subject, objections[0].0, at("2019-08-05T08:00:00Z"))
         .await?;
     for data in [names(&["navigation"]), Vec::new()] {
         let id = RestrictionId(tx.new_id());
-        tx.restore_restriction(subject, id, &data, instants).await?;
+        tx.restore_restriction(subject, id, &data, instants, None)
+            .await?;
         if data.is_empty() {
             tx.restore_lifting(subject, id, at("2019-08-09T08:00:00Z"))
                 .await?;
