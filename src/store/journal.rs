@@ -9,7 +9,10 @@ mod sink;
 use std::{
     collections::HashSet,
     path::PathBuf,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -67,6 +70,19 @@ pub enum JournalPlace {
     Postgres(String),
     /// Nowhere: entries wait in the database until there is a place.
     Nowhere,
+}
+
+/// Ids of entries, each behind the one before in this process: a restore takes the entries of one instant in
+/// this order. Ids of one millisecond are in no order by themselves.
+#[derive(Default)]
+pub(super) struct EntryIds(std::sync::Mutex<u128>);
+
+impl EntryIds {
+    fn next(&self, new: Uuid) -> JournalEntryId {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = new.as_u128().max(last.saturating_add(1));
+        JournalEntryId(Uuid::from_u128(*last))
+    }
 }
 
 /// The journal, and who writes to it.
@@ -220,7 +236,7 @@ impl Tx {
         for (subject_id, what) in entries {
             let of_person = identifiers.get(&subject_id).filter(|_| what.is_of_person());
             let entry = JournalEntry {
-                entry_id: self.next_entry_id(),
+                entry_id: self.vault.entry_ids.next(self.new_id()),
                 at: self.now(),
                 subject_id,
                 identifiers: of_person.cloned().unwrap_or_default(),
@@ -231,15 +247,6 @@ impl Tx {
         self.insert_rows(rows).await?;
         self.owe_journal();
         Ok(())
-    }
-
-    /// An id behind those of this transaction's earlier entries: a restore takes them in this order. Ids
-    /// of one millisecond are in no order by themselves.
-    fn next_entry_id(&mut self) -> JournalEntryId {
-        let last = self.0.last_entry_id.as_u128();
-        let id = Uuid::from_u128(self.new_id().as_u128().max(last.saturating_add(1)));
-        self.0.last_entry_id = id;
-        JournalEntryId(id)
     }
 
     /// Notes entries that the journal has and that are applied here now.

@@ -61,8 +61,6 @@ pub struct Session {
     pub(super) owes_journal: AtomicBool,
     /// Whether entries of the journal may wait for people who are not known yet.
     pub(super) waiting: Waiting,
-    /// The last entry of the journal that was written here.
-    pub(super) last_entry_id: Uuid,
     now: Timestamp,
 }
 
@@ -83,7 +81,6 @@ impl Session {
             keys: Mutex::default(),
             owes_journal: AtomicBool::new(false),
             waiting,
-            last_entry_id: Uuid::nil(),
             now,
         }
     }

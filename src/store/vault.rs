@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use super::{
     dialect::{Dialect, Tables},
     error::StoreError,
+    journal::EntryIds,
     rows::KEYS_MAX,
     session::{Session, Tx},
 };
@@ -98,6 +99,8 @@ pub struct Vault {
     pool: DatabaseConnection,
     secrets: Secrets,
     reserve: Mutex<Vec<Reserved>>,
+    /// Where ids of the journal's entries come from.
+    pub(super) entry_ids: EntryIds,
 }
 
 impl Vault {
@@ -113,6 +116,7 @@ impl Vault {
             pool,
             secrets,
             reserve: Mutex::new(Vec::new()),
+            entry_ids: EntryIds::default(),
         })
     }
 

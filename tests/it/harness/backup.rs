@@ -51,6 +51,21 @@ impl Backup {
         }
     }
 
+    /// Everything that it holds: of SQLite the file, of PostgreSQL the statements that restore it, in which
+    /// bytes are written in hexadecimal digits.
+    pub fn bytes(&self) -> Vec<u8> {
+        match self.kind {
+            DatabaseKind::Sqlite => fs::read(&self.file).expect("it is there"),
+            DatabaseKind::Postgres => {
+                let mut restore = Command::new(program("pg_restore"));
+                let done = restore.args(["--file", "-"]).arg(&self.file).output();
+                let done = done.expect("the program is there");
+                assert!(done.status.success());
+                done.stdout
+            }
+        }
+    }
+
     /// Puts it where the database was, whose server is gone.
     pub fn put_back(&self, place: &Path) {
         for suffix in ["-wal", "-shm"] {

@@ -172,12 +172,13 @@ async fn task(tx: &mut Tx, subject: Whose, kept: &KeptTask) -> Result<Option<Eve
             tx.intend_key_destruction(task.task_id).await?;
             Ok(None)
         }
-        (Some(held), _) if held.is_ended() => Ok(None),
+        (Some(held), Some(_)) if held.is_ended() => Ok(None),
         (Some(_), Some(Sealed(payload))) => {
             // It was named anew by an earlier restore.
             tx.reseal_task(task.task_id, payload.clone()).await?;
             Ok(None)
         }
+        // How it really ended counts, also where it had to be taken for lost a moment ago.
         (Some(_), None) => {
             tx.save_task_again(&task).await?;
             Ok(Some(task_event(EventKind::TaskChanged, &task)))
