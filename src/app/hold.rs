@@ -168,7 +168,7 @@ async fn place_hold(
         released_at: None,
         released_by: None,
     };
-    tx.insert_hold(&hold).await?;
+    tx.put_hold(&hold).await?;
     Ok(change(EventKind::LegalHoldPlaced, hold))
 }
 
@@ -185,9 +185,9 @@ async fn release_hold(
     if !hold.stands() {
         return Err(Error::IllegalTransition("the hold is released already"));
     }
-    tx.release_hold(id, &caller.service).await?;
     hold.released_at = Some(tx.now());
     hold.released_by = Some(caller.service.clone());
+    tx.put_hold(&hold).await?;
     Ok(change(EventKind::LegalHoldReleased, hold))
 }
 

@@ -13,6 +13,7 @@ pub use self::kept::{KeptNotice, KeptRequest, KeptTask, Sealed};
 use super::{
     consent::{ConsentChoice, ConsentRecord, EvidenceMethod, GivenBy},
     erasure::record::ErasureRecord,
+    hold::LegalHold,
     id::{
         ConsentId, ItemId, JournalEntryId, ObjectionId, RestrictionId, SubjectId, SubjectRequestId,
     },
@@ -118,6 +119,8 @@ pub enum JournalKind {
         /// The subject that was merged away.
         merged: SubjectId,
     },
+    /// A legal hold, placed or released: what it keeps must not go by a later sweep.
+    HoldKept(Box<LegalHold>),
     /// A request of the person, as it stands.
     RequestKept(KeptRequest),
     /// What an erasure did and left, as it stands.
@@ -228,6 +231,7 @@ impl JournalKind {
             Self::CategoryEnded { .. } => "CATEGORY_ENDED",
             Self::IdentifiersUnlinked { .. } => "IDENTIFIERS_UNLINKED",
             Self::SubjectsMerged { .. } => "SUBJECTS_MERGED",
+            Self::HoldKept(_) => "HOLD_KEPT",
             Self::RequestKept(_) => "REQUEST_KEPT",
             Self::ErasureKept(_) => "ERASURE_KEPT",
             Self::TaskKept(_) => "TASK_KEPT",
@@ -246,6 +250,7 @@ impl JournalKind {
             | Self::Restricted { .. }
             | Self::RestrictionLifted { .. }
             | Self::CategoryEnded { .. }
+            | Self::HoldKept(_)
             | Self::RequestKept(_) => true,
             Self::ItemsDeleted { .. }
             | Self::ItemsRetained { .. }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::ExprTrait,
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{ExprTrait, OnConflict},
 };
 
 use super::{
@@ -17,7 +18,7 @@ use super::{
 use crate::domain::{
     hold::LegalHold,
     id::{ItemId, LegalHoldId, SubjectId},
-    name::Source,
+    journal::JournalKind,
 };
 
 const TABLE: &str = "legal_holds";
@@ -119,24 +120,19 @@ impl Session {
 }
 
 impl Tx {
-    /// Places a hold. The subject is locked.
-    pub async fn insert_hold(&mut self, hold: &LegalHold) -> Result<(), StoreError> {
-        self.insert_rows(vec![row_of(hold)]).await
+    /// Keeps a hold that is placed, or released. The subject is locked. The journal has it.
+    pub async fn put_hold(&mut self, hold: &LegalHold) -> Result<(), StoreError> {
+        self.put_hold_again(hold).await?;
+        let kept = JournalKind::HoldKept(Box::new(hold.clone()));
+        self.append_journal(vec![(hold.subject_id, kept)]).await
     }
 
-    /// Notes that a hold is released now. The subject is locked, the hold stands.
-    pub async fn release_hold(
-        &mut self,
-        id: LegalHoldId,
-        released_by: &Source,
-    ) -> Result<(), StoreError> {
-        row::Entity::update_many()
-            .col_expr(row::Column::ReleasedAt, self.now().as_microsecond().into())
-            .col_expr(row::Column::ReleasedBy, released_by.as_str().into())
-            .filter(row::Column::LegalHoldId.eq(id.0))
-            .exec(self.connection()?)
-            .await?;
-        Ok(())
+    /// As [`Tx::put_hold`], of what the journal has.
+    pub async fn put_hold_again(&mut self, hold: &LegalHold) -> Result<(), StoreError> {
+        let released = OnConflict::columns([row::Column::SubjectId, row::Column::LegalHoldId])
+            .update_columns([row::Column::ReleasedAt, row::Column::ReleasedBy])
+            .to_owned();
+        self.put_rows(vec![row_of(hold)], &released).await
     }
 
     /// Gives the holds of one subject to another, for a merge. `gone` are items that went up in

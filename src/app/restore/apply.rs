@@ -12,6 +12,7 @@ use crate::{
         audit::{AuditDetail, REGISTRY},
         consent::ConsentChoice,
         event::{Event, EventKind},
+        hold::LegalHold,
         id::SubjectId,
         journal::{DeniedConsent, JournalEntry, JournalKind},
         membership::MembershipFact,
@@ -158,6 +159,7 @@ async fn to_erased(
             items,
             subject_request_id,
         } => retain_again(tx, subject, items, *subject_request_id, false).await,
+        JournalKind::HoldKept(hold) => hold_again(tx, subject, hold).await.map(Some),
         _ => Ok(None),
     }
 }
@@ -245,12 +247,30 @@ pub(super) async fn to_living(
             }
             Ok(Some(of(EventKind::IdentifierUnlinked)))
         }
+        JournalKind::HoldKept(hold) => hold_again(tx, subject, hold).await.map(Some),
         JournalKind::SubjectsMerged { .. }
         | JournalKind::RequestKept(_)
         | JournalKind::ErasureKept(_)
         | JournalKind::TaskKept(_)
         | JournalKind::NoticeKept(_) => Ok(None),
     }
+}
+
+async fn hold_again(tx: &mut Tx, subject: SubjectId, hold: &LegalHold) -> Result<Event, Error> {
+    let hold = LegalHold {
+        subject_id: subject,
+        ..hold.clone()
+    };
+    tx.put_hold_again(&hold).await?;
+    let kind = if hold.stands() {
+        EventKind::LegalHoldPlaced
+    } else {
+        EventKind::LegalHoldReleased
+    };
+    Ok(Event {
+        legal_hold_id: Some(hold.legal_hold_id),
+        ..Event::new(kind, Some(subject))
+    })
 }
 
 fn denial(subject: SubjectId, denied: &DeniedConsent) -> Event {

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use registry::proto::v1::{
     CompleteTaskRequest, CreateRequestRequest, DecideObjectionRequest, DownloadExportRequest,
     GetErasureCertificateRequest, GetRequestRequest, IdentityMethod, LeaseTasksRequest,
-    LinkIdentifierRequest, ListTasksRequest, ObjectionRuling, RequestKind, RequestPartState,
-    RequestScope, RequestState, SubjectRequest, Task, TaskOutcome, TaskState,
-    VerifyIdentityRequest,
+    LinkIdentifierRequest, ListTasksRequest, ObjectionRuling, PlaceLegalHoldRequest,
+    ReleaseLegalHoldRequest, RequestKind, RequestPartState, RequestScope, RequestState,
+    SubjectRequest, Task, TaskOutcome, TaskState, VerifyIdentityRequest,
 };
 
 use super::*;
@@ -246,6 +246,30 @@ async fn is_one_objection(admin: &mut Clients, request: &str) {
     assert_eq!(reason(&again.expect_err("decided")), "ILLEGAL_TRANSITION");
 }
 
+async fn place_hold(admin: &mut Clients, who: &str) -> String {
+    let place = PlaceLegalHoldRequest {
+        subject: Some(by("email", &address(who))),
+        data_categories: vec!["order_contents".to_owned()],
+        matter: "case 7".to_owned(),
+        ..PlaceLegalHoldRequest::default()
+    };
+    let placed = admin.hold.place_legal_hold(place).await.expect("placed");
+    placed
+        .into_inner()
+        .legal_hold
+        .expect("a hold")
+        .legal_hold_id
+}
+
+async fn delete_orders(admin: &mut Clients, who: &str) -> Result<(), tonic::Status> {
+    let delete = DeleteRecordsRequest {
+        subject: Some(by("email", &address(who))),
+        data_categories: vec!["order_contents".to_owned()],
+        ..DeleteRecordsRequest::default()
+    };
+    admin.record.delete_records(delete).await.map(drop)
+}
+
 on_both! {
     async fn requests_on_their_way_go_on_after_a_restore_of_last_weeks_data(server: TestServer) {
         Box::pin(go_on(server, Lost::Data)).await;
@@ -253,6 +277,26 @@ on_both! {
 
     async fn requests_on_their_way_go_on_after_a_restore_of_last_weeks_data_and_keys(server: TestServer) {
         Box::pin(go_on(server, Lost::DataAndKeys)).await;
+    }
+
+    async fn a_hold_that_was_placed_after_the_backup_keeps_what_it_kept_and_a_released_one_does_not(server: TestServer) {
+        let server = apart(server).await;
+        let mut admin = server.admin().await;
+        for who in ["held", "released"] {
+            client(&mut admin, who).await;
+        }
+        let released = place_hold(&mut admin, "released").await;
+        let backups = backup(&server).await;
+        server.clock.advance(Duration::from_mins(1));
+        place_hold(&mut admin, "held").await;
+        let release = ReleaseLegalHoldRequest { legal_hold_id: released, ..ReleaseLegalHoldRequest::default() };
+        admin.hold.release_legal_hold(release).await.expect("released");
+        drop(admin);
+        let server = restore(server, &backups, Lost::Data).await;
+        let mut admin = server.admin().await;
+        let refused = delete_orders(&mut admin, "held").await.expect_err("it is held");
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+        delete_orders(&mut admin, "released").await.expect("deleted");
     }
 
     async fn what_somebody_took_back_whom_the_backup_does_not_know_holds_when_they_register_again(server: TestServer) {

@@ -199,7 +199,7 @@ pub async fn everything(test: &TestRegistry) -> SubjectId {
             tx.append_consents(&said(tx, subject)).await?;
             tx.insert_disclosures(&passed_on(tx, subject, &items))
                 .await?;
-            tx.insert_hold(&held(tx, subject, &items)).await?;
+            tx.put_hold(&held(tx, subject, &items)).await?;
             object_and_restrict(tx, subject).await
         })
     })
