@@ -3,6 +3,7 @@
 mod end;
 mod failing;
 mod receipt;
+mod repeated;
 mod ruling;
 mod verification;
 
