@@ -13,9 +13,10 @@ use tokio::sync::RwLock;
 use super::{
     dialect::{Dialect, Tables},
     error::{StoreError, WriteError},
+    faults::Faults,
     journal::{Journal, JournalPlace},
     policy::KnownPolicies,
-    session::{Faults, Session, Snapshot, Tx},
+    session::{Session, Snapshot, Tx},
     vault::{Secrets, Vault},
     waiting::Waiting,
     write_queue::{Body, WriteQueue, run_body},

@@ -100,6 +100,7 @@ impl Store {
                 return Ok(count);
             }
             count += doomed.len() as u64;
+            self.faults().step()?;
             self.vault.destroy(&doomed, now).await?;
             self.write("mark_destroyed", now, move |tx| {
                 let doomed = doomed.clone();

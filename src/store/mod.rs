@@ -6,6 +6,7 @@
 mod dialect;
 mod doors;
 mod error;
+mod faults;
 mod name_list;
 mod orphan;
 mod rows;
@@ -51,8 +52,9 @@ pub mod withdrawal_token;
 pub use dialect::Dialect;
 pub use doors::{Store, StoreOptions, TimeSource};
 pub use error::{StoreError, WriteError};
+pub use faults::Faults;
 pub use journal::JournalPlace;
-pub use session::{Faults, Session, Snapshot, Tx};
+pub use session::{Session, Snapshot, Tx};
 pub use vault::{KeyState, Secrets};
 
 /// A lock's number from bytes that are spread evenly: an id's random end, a hash.

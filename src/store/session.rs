@@ -4,10 +4,7 @@
 use std::{
     collections::HashMap,
     ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use jiff::Timestamp;
@@ -15,39 +12,10 @@ use sea_orm::DatabaseTransaction;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{dialect::Dialect, error::StoreError, vault::Vault, waiting::Waiting};
+use super::{
+    dialect::Dialect, error::StoreError, faults::Faults, vault::Vault, waiting::Waiting,
+};
 use crate::crypto::seal::SubjectKey;
-
-/// A planned failure of the n-th database call (statements, commits, calls to the key store), for tests that ask what is left behind.
-#[derive(Clone, Debug)]
-pub struct Faults(Arc<AtomicI64>);
-
-impl Default for Faults {
-    fn default() -> Self {
-        Self(Arc::new(AtomicI64::new(i64::MAX)))
-    }
-}
-
-impl Faults {
-    /// The `n`-th call from now fails (0: the next), and every one after it works.
-    pub fn fail_call(&self, n: u32) {
-        self.0.store(i64::from(n), Ordering::SeqCst);
-    }
-
-    /// No call fails. Returns whether the planned one had come.
-    pub fn clear(&self) -> bool {
-        self.0.swap(i64::MAX, Ordering::SeqCst) < 0
-    }
-
-    /// One call to a database: fails when it is the planned one.
-    pub(super) fn step(&self) -> Result<(), StoreError> {
-        if self.0.load(Ordering::SeqCst) == i64::MAX || self.0.fetch_sub(1, Ordering::SeqCst) != 0 {
-            Ok(())
-        } else {
-            Err(StoreError::Planned)
-        }
-    }
-}
 
 /// One consistent view of the database.
 pub struct Session {

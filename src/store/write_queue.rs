@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     dialect::Dialect,
     error::{StoreError, WriteError},
-    session::{Faults, Session, Tx},
+    faults::Faults,
+    session::{Session, Tx},
     vault::Vault,
     waiting::Waiting,
 };

@@ -24,6 +24,7 @@ use registry::{
     store::{JournalPlace, Secrets, Store, StoreOptions, TimeSource, identifier::NewIdentifier},
 };
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -68,35 +69,38 @@ pub struct Place {
     pub connections_max: u32,
     /// Whose clock decides.
     pub time_source: TimeSource,
-    dir: TempDir,
+    directions: Directions,
+    /// Goes with the test that made it.
+    _dir: Option<TempDir>,
+}
+
+/// What another process needs to find a place.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Directions {
+    dir: PathBuf,
+    postgres: Option<String>,
 }
 
 impl Place {
     /// Two files that are not there yet.
     pub fn on_sqlite() -> Self {
-        let dir = TempDir::new().expect("a temporary directory");
-        let url = |name: &str| format!("sqlite:{}?mode=rwc", dir.path().join(name).display());
-        let journal = JournalPlace::File(dir.path().join("journal.log"));
-        Self::at(url("registry.db"), url("keys.db"), journal, dir)
+        Self::new(None)
     }
 
     /// A new database; the tables of the keys and of the journal stand beside the registry's.
     pub async fn on_postgres() -> Self {
-        let url = crate::postgres::create_database().await;
-        let dir = TempDir::new().expect("a temporary directory");
-        let journal = JournalPlace::Postgres(url.clone());
-        Self::at(url.clone(), url, journal, dir)
+        Self::new(Some(crate::postgres::create_database().await))
     }
 
-    fn at(url: String, keys_url: String, journal: JournalPlace, dir: TempDir) -> Self {
+    fn new(postgres: Option<String>) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let directions = Directions {
+            dir: dir.path().to_owned(),
+            postgres,
+        };
         let place = Self {
-            url,
-            keys_url,
-            journal,
-            clock: Arc::new(TestClock::at(instant(START))),
-            connections_max: 8,
-            time_source: TimeSource::Caller,
-            dir,
+            _dir: Some(dir),
+            ..Self::at(directions)
         };
         place
             .key_files()
@@ -105,9 +109,43 @@ impl Place {
         place
     }
 
+    /// The place of another process, as it is there.
+    pub fn at(directions: Directions) -> Self {
+        let path = |name: &str| directions.dir.join(name);
+        let file = |name: &str| format!("sqlite:{}?mode=rwc", path(name).display());
+        let (url, keys_url, journal) = match &directions.postgres {
+            Some(url) => (
+                url.clone(),
+                url.clone(),
+                JournalPlace::Postgres(url.clone()),
+            ),
+            None => (
+                file("registry.db"),
+                file("keys.db"),
+                JournalPlace::File(path("journal.log")),
+            ),
+        };
+        Self {
+            url,
+            keys_url,
+            journal,
+            clock: Arc::new(TestClock::at(instant(START))),
+            connections_max: 8,
+            time_source: TimeSource::Caller,
+            directions,
+            _dir: None,
+        }
+    }
+
+    /// How another process finds it.
+    pub fn directions(&self) -> Directions {
+        self.directions.clone()
+    }
+
     /// Where the deployment's keys lie.
     pub fn key_files(&self) -> KeyFiles {
-        let path = |name: &str| -> PathBuf { self.dir.path().join("ring").join(name) };
+        let ring = self.directions.dir.join("ring");
+        let path = |name: &str| ring.join(name);
         KeyFiles {
             encryption: path("encryption.keys"),
             index: path("index.keys"),
@@ -140,10 +178,22 @@ impl Place {
         store
     }
 
+    /// A replica on what others have made.
+    pub async fn replica(&self) -> Registry {
+        self.over(self.open().await)
+    }
+
     /// A replica without a policy.
     pub async fn empty_replica(&self) -> Registry {
-        let store = Arc::new(self.store().await);
-        Registry::new(store, self.clock.clone(), CancellationToken::new())
+        self.over(self.store().await)
+    }
+
+    fn over(&self, store: Store) -> Registry {
+        Registry::new(
+            Arc::new(store),
+            self.clock.clone(),
+            CancellationToken::new(),
+        )
     }
 
     /// A replica, with the example policy in force.

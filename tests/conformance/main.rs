@@ -16,6 +16,7 @@ mod exports;
 mod idempotency;
 mod journal;
 mod keys;
+mod killed;
 mod migrations;
 mod rotation;
 mod text;
