@@ -10,6 +10,7 @@ use super::{
     page::Page,
     registry::{Call, Change, Registry, Written, in_force},
     resolve::{resolve, resolve_locked},
+    unjudged::Unjudged,
 };
 use crate::{
     domain::{
@@ -51,6 +52,22 @@ pub struct ListHolds {
     pub subject: Option<SubjectRef>,
     /// Released ones too.
     pub include_released: bool,
+}
+
+impl PlaceHold {
+    /// What of it only the registry can judge. A name that no version of the policy knows would hold
+    /// nothing, and nobody would notice.
+    fn unjudged(&self) -> Unjudged {
+        let mut unjudged = Unjudged::default();
+        for (index, data) in self.data_categories.iter().enumerate() {
+            unjudged.data_category(format!("data_categories[{index}]"), data.clone());
+        }
+        for (index, purpose) in self.purposes.iter().enumerate() {
+            unjudged.purpose(format!("purposes[{index}]"), purpose.clone());
+        }
+        unjudged.subject("subject", &self.subject);
+        unjudged
+    }
 }
 
 impl Registry {
@@ -152,7 +169,7 @@ async fn place_hold(
     caller: &Caller,
     place: &PlaceHold,
 ) -> Result<Change<LegalHold>, Error> {
-    names_are_known(policies, place)?;
+    place.unjudged().judge(policies, tx.now()).or(())?;
     let subject = lock(tx, policies, &place.subject).await?;
     items_are_theirs(tx, subject, &place.item_ids).await?;
     let hold = LegalHold {
@@ -189,29 +206,6 @@ async fn release_hold(
     hold.released_by = Some(caller.service.clone());
     tx.put_hold(&hold).await?;
     Ok(change(EventKind::LegalHoldReleased, hold))
-}
-
-/// A name that no version of the policy knows would hold nothing, and nobody would notice.
-fn names_are_known(policies: &PolicyHistory, place: &PlaceHold) -> Result<(), Error> {
-    let mut violations = Violations::default();
-    let versions = || policies.versions().iter();
-    for (index, data) in place.data_categories.iter().enumerate() {
-        if !versions().any(|version| version.data_category(data).is_some()) {
-            let rule = "is no data category of a published policy version";
-            violations.add(format!("data_categories[{index}]"), rule);
-        }
-    }
-    for (index, purpose) in place.purposes.iter().enumerate() {
-        if !versions().any(|version| version.purpose(purpose).is_some()) {
-            let rule = "is no purpose of a published policy version";
-            violations.add(format!("purposes[{index}]"), rule);
-        }
-    }
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(violations.into())
-    }
 }
 
 /// Holds the subject. One that was erased can be held too, by its id: what had to stay may be needed

@@ -32,6 +32,7 @@ pub mod subject;
 pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod unjudged;
 pub mod upkeep;
 pub mod verify;
 

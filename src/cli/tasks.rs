@@ -10,19 +10,16 @@ use jiff::Timestamp;
 use super::{
     arguments::{Once, optional_instant, parse_choice},
     client::{Connection, Way},
-    exit,
     output::{Output, print, print_json, refusal},
 };
 use crate::proto::v1::{
-    CompleteTaskRequest, FailTaskRequest, LeaseTasksRequest, ListTasksRequest, ResolveTaskRequest,
-    RetryTaskRequest, Task, TaskKind, TaskOutcome, TaskState,
+    CompleteTaskRequest, FailTaskRequest, GetTaskRequest, LeaseTasksRequest, ListTasksRequest,
+    ResolveTaskRequest, RetryTaskRequest, Task, TaskKind, TaskOutcome, TaskState,
     task_service_client::TaskServiceClient,
 };
 
 /// Entries of one page.
 const PAGE_SIZE: i32 = 200;
-/// Entries of one page when one task is looked for.
-const SEARCH_PAGE_SIZE: i32 = 1_000;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -172,7 +169,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
             };
             list(way, output, request).await
         }
-        Command::Show { task } => show_one(way, output, &task).await,
+        Command::Show { task } => show_one(way, output, task).await,
         Command::Lease {
             processor,
             holder,
@@ -282,25 +279,13 @@ async fn list(way: Way, output: Output, mut request: ListTasksRequest) -> Result
     }
 }
 
-async fn show_one(way: Way, output: Output, id: &str) -> Result<ExitCode> {
-    let mut client = TaskServiceClient::new(way);
-    let mut request = ListTasksRequest {
-        page_size: SEARCH_PAGE_SIZE,
-        ..ListTasksRequest::default()
-    };
-    loop {
-        let page = client.list_tasks(request.clone()).await;
-        let page = page.map_err(|status| refusal(&status))?.into_inner();
-        if let Some(task) = page.tasks.iter().find(|task| task.task_id == id) {
-            output.show("Task", task, show::one)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        if page.next_page_token.is_empty() {
-            eprintln!("pdr: the token sees no task with this id");
-            return Ok(ExitCode::from(exit::FAILURE));
-        }
-        request.page_token = page.next_page_token;
-    }
+async fn show_one(way: Way, output: Output, task_id: String) -> Result<ExitCode> {
+    let answer = TaskServiceClient::new(way)
+        .get_task(GetTaskRequest { task_id })
+        .await;
+    let task = answer.map_err(|status| refusal(&status))?.into_inner().task;
+    output.show("Task", &task.context("an answer has a task")?, show::one)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn lease(way: Way, output: Output, request: LeaseTasksRequest) -> Result<ExitCode> {

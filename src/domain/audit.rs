@@ -122,6 +122,7 @@ actions! {
         ParkTask => Tasks,
         RetryTask => Tasks,
         ResolveTask => Tasks,
+        GetTask => Tasks,
         ListTasks => Tasks,
     }
     "HoldService" {

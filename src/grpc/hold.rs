@@ -50,8 +50,10 @@ impl HoldService for Holds {
         let canonical = message.encode_to_vec();
         let read = read_place(&mut parse, message);
         let (place, request_id) = parse
-            .finish(|| Ok((read?, request_id?)))
-            .map_err(Error::from)?;
+            .finish_judged(&self.registry, (&caller, Action::PlaceLegalHold), || {
+                Ok((read?, request_id?))
+            })
+            .await?;
         let call = Call::new(caller, Action::PlaceLegalHold).idempotent(request_id, canonical);
         let written = self.registry.place_hold(call, place).await?;
         Ok(Response::new(v1::PlaceLegalHoldResponse {
@@ -90,12 +92,14 @@ impl HoldService for Holds {
         let mut parse = Parse::new();
         let subject = match message.subject {
             None => Ok(None),
-            subject => parse.subject("subject", subject).map(Some),
+            subject => parse.known_subject("subject", subject).map(Some),
         };
         let page = parse.page(message.page_size, message.page_token);
         let (subject, page) = parse
-            .finish(|| Ok((subject?, page?)))
-            .map_err(Error::from)?;
+            .finish_judged(&self.registry, (&caller, Action::ListLegalHolds), || {
+                Ok((subject?, page?))
+            })
+            .await?;
         let list = ListHolds {
             subject,
             include_released: message.include_released,
@@ -113,17 +117,17 @@ impl HoldService for Holds {
 }
 
 fn read_place(parse: &mut Parse, message: v1::PlaceLegalHoldRequest) -> Parsed<PlaceHold> {
-    let subject = parse.subject("subject", message.subject);
+    let subject = parse.known_subject("subject", message.subject);
     if message.item_ids.is_empty() && message.data_categories.is_empty() {
         parse.refuse("item_ids", "or data_categories must not be empty");
     }
     let item_ids = parse.ids("item_ids", message.item_ids, ITEM_IDS_MAX);
-    let data_categories = parse.names(
+    let data_categories = parse.known_data_categories(
         "data_categories",
         message.data_categories,
         DATA_CATEGORIES_MAX,
     );
-    let purposes = parse.names("purposes", message.purposes, HOLD_PURPOSES_MAX);
+    let purposes = parse.known_purposes("purposes", message.purposes, HOLD_PURPOSES_MAX);
     let matter = match parse.text("matter", message.matter, MATTER_BYTES_MAX) {
         Ok(matter) if matter.trim().is_empty() => Err(parse.refuse("matter", "is required")),
         matter => matter,

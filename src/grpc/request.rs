@@ -9,10 +9,7 @@ mod render;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
-use super::{
-    caller::caller,
-    parse::{Parse, Parsed},
-};
+use super::{caller::caller, parse::Parse};
 use crate::{
     app::{
         Call, Error, Registry, Written,
@@ -36,7 +33,7 @@ pub struct RequestService {
 /// A step of one request: the parts that every such message has. The key is taken out of it, so that a
 /// repeat under another one has the same canonical encoding.
 macro_rules! step {
-    ($request:ident, $action:ident, $response:ident, |$parse:ident, $message:ident| $read:expr,
+    ($service:ident, $request:ident, $action:ident, $response:ident, |$parse:ident, $message:ident| $read:expr,
         |$call:ident, $id:ident, $value:ident| $use_case:expr) => {{
         let caller = caller(&$request)?;
         let mut $message = $request.into_inner();
@@ -45,7 +42,11 @@ macro_rules! step {
         let canonical = $message.encode_to_vec();
         let id = $parse.id("subject_request_id", &$message.subject_request_id);
         let value = $read;
-        let (($id, $value), request_id) = finish($parse, id, value, request_id)?;
+        let (($id, $value), request_id) = $parse
+            .finish_judged(&$service.registry, (&caller, Action::$action), || {
+                Ok(((id?, value?), request_id?))
+            })
+            .await?;
         let $call = Call::new(caller, Action::$action).idempotent(request_id, canonical);
         let (request, revision) = rendered($use_case.await?);
         Ok(Response::new(v1::$response { request, revision }))
@@ -67,8 +68,10 @@ impl request_service_server::RequestService for RequestService {
         let canonical = message.encode_to_vec();
         let create = read::create(&mut parse, message);
         let (create, request_id) = parse
-            .finish(|| Ok((create?, request_id?)))
-            .map_err(Error::from)?;
+            .finish_judged(&self.registry, (&caller, Action::CreateRequest), || {
+                Ok((create?, request_id?))
+            })
+            .await?;
         let call = Call::new(caller, Action::CreateRequest).idempotent(request_id, canonical);
         let written = self.registry.create_request(call, create).await?;
         let (request, revision) = rendered(written);
@@ -83,6 +86,7 @@ impl request_service_server::RequestService for RequestService {
         request: Request<v1::VerifyIdentityRequest>,
     ) -> Result<Response<v1::VerifyIdentityResponse>, Status> {
         step!(
+            self,
             request,
             VerifyIdentity,
             VerifyIdentityResponse,
@@ -96,6 +100,7 @@ impl request_service_server::RequestService for RequestService {
         request: Request<v1::DoubtIdentityRequest>,
     ) -> Result<Response<v1::DoubtIdentityResponse>, Status> {
         step!(
+            self,
             request,
             DoubtIdentity,
             DoubtIdentityResponse,
@@ -132,11 +137,11 @@ impl request_service_server::RequestService for RequestService {
         let due_before = parse.instant("due_before", message.due_before);
         let subject = match message.subject {
             None => Ok(None),
-            subject => parse.subject("subject", subject).map(Some),
+            subject => parse.known_subject("subject", subject).map(Some),
         };
         let page = parse.page(message.page_size, message.page_token);
         let (list, page) = parse
-            .finish(|| {
+            .finish_judged(&self.registry, (&caller, Action::ListRequests), || {
                 let list = ListRequests {
                     state: state?,
                     due_before: due_before?,
@@ -144,7 +149,7 @@ impl request_service_server::RequestService for RequestService {
                 };
                 Ok((list, page?))
             })
-            .map_err(Error::from)?;
+            .await?;
         let token = page.token.as_deref();
         let listed = self
             .registry
@@ -161,6 +166,7 @@ impl request_service_server::RequestService for RequestService {
         request: Request<v1::ExtendRequestRequest>,
     ) -> Result<Response<v1::ExtendRequestResponse>, Status> {
         step!(
+            self,
             request,
             ExtendRequest,
             ExtendRequestResponse,
@@ -174,6 +180,7 @@ impl request_service_server::RequestService for RequestService {
         request: Request<v1::RejectRequestRequest>,
     ) -> Result<Response<v1::RejectRequestResponse>, Status> {
         step!(
+            self,
             request,
             RejectRequest,
             RejectRequestResponse,
@@ -187,6 +194,7 @@ impl request_service_server::RequestService for RequestService {
         request: Request<v1::CancelRequestRequest>,
     ) -> Result<Response<v1::CancelRequestResponse>, Status> {
         step!(
+            self,
             request,
             CancelRequest,
             CancelRequestResponse,
@@ -200,10 +208,11 @@ impl request_service_server::RequestService for RequestService {
         request: Request<v1::AnswerRequestRequest>,
     ) -> Result<Response<v1::AnswerRequestResponse>, Status> {
         step!(
+            self,
             request,
             AnswerRequest,
             AnswerRequestResponse,
-            |parse, message| parse.instant("answered_at", message.answered_at),
+            |parse, message| parse.past("answered_at", message.answered_at),
             |call, id, answered_at| self.registry.answer_request(call, id, answered_at)
         )
     }
@@ -235,10 +244,11 @@ impl request_service_server::RequestService for RequestService {
         request: Request<v1::LiftRestrictionRequest>,
     ) -> Result<Response<v1::LiftRestrictionResponse>, Status> {
         step!(
+            self,
             request,
             LiftRestriction,
             LiftRestrictionResponse,
-            |parse, message| read::required_instant(&mut parse, "informed_at", message.informed_at),
+            |parse, message| read::required_past(&mut parse, "informed_at", message.informed_at),
             |call, id, informed_at| self.registry.lift_restriction(call, id, informed_at)
         )
     }
@@ -263,18 +273,6 @@ impl request_service_server::RequestService for RequestService {
     ) -> Result<Response<Self::DownloadExportStream>, Status> {
         download::download(&self.registry, request).await
     }
-}
-
-type OfRequest<T> = ((SubjectRequestId, T), Option<uuid::Uuid>);
-
-fn finish<T>(
-    parse: Parse,
-    id: Parsed<SubjectRequestId>,
-    value: Parsed<T>,
-    request_id: Parsed<Option<uuid::Uuid>>,
-) -> Result<OfRequest<T>, Error> {
-    let read = parse.finish(|| Ok(((id?, value?), request_id?)));
-    read.map_err(Error::from)
 }
 
 /// What every answer to a write has: the request, and the committed state.

@@ -176,6 +176,20 @@ impl task_service_server::TaskService for TaskService {
         }))
     }
 
+    async fn get_task(
+        &self,
+        request: Request<v1::GetTaskRequest>,
+    ) -> Result<Response<v1::GetTaskResponse>, Status> {
+        let caller = caller(&request)?;
+        let mut parse = Parse::new();
+        let id = parse.id("task_id", &request.into_inner().task_id);
+        let id = parse.finish(|| id).map_err(Error::from)?;
+        let task = self.registry.get_task(&caller, id).await?;
+        Ok(Response::new(v1::GetTaskResponse {
+            task: Some(render::task(&task)),
+        }))
+    }
+
     async fn list_tasks(
         &self,
         request: Request<v1::ListTasksRequest>,

@@ -105,6 +105,14 @@ on_both! {
         let mut clients = server.admin().await;
         let status = place(&mut clients, PlaceLegalHoldRequest::default()).await.expect_err("empty");
         assert_eq!(fields(&status), ["subject", "item_ids", "matter"]);
+        let unknown = PlaceLegalHoldRequest {
+            subject: Some(by("telex", "7")),
+            purposes: vec!["weather".to_owned()],
+            matter: String::new(),
+            ..on(&["order_contents", "shoe_size"])
+        };
+        let status = place(&mut clients, unknown).await.expect_err("unknown");
+        assert_eq!(fields(&status), ["matter", "data_categories[1]", "purposes[0]", "subject.identifier.type"]);
         let nobody = place(&mut clients, on(&["order_contents"])).await.expect_err("nobody");
         assert_eq!(reason(&nobody), "SUBJECT_NOT_FOUND");
         client(&mut clients).await;

@@ -9,11 +9,11 @@ use registry::{
     domain::{caller::Scope, id::TaskId},
     proto::v1::{
         CompleteTaskRequest, CorrectRecordRequest, DeleteRecordsRequest, FailTaskRequest,
-        FetchRecordsRequest, LeaseTasksRequest, LeasedTask, ListTasksRequest, MergeSubjectsRequest,
-        ParkTaskRequest, RecordConsentRequest, RecordDisclosureRequest, RenewLeaseRequest,
-        ResolveTaskRequest, RetryTaskRequest, Task, TaskCause, TaskKind, TaskOutcome, TaskState,
-        WithdrawConsentRequest, correct_record_request, fetch_records_response, item::Content,
-        task_item, withdraw_consent_request::Who,
+        FetchRecordsRequest, GetTaskRequest, LeaseTasksRequest, LeasedTask, ListTasksRequest,
+        MergeSubjectsRequest, ParkTaskRequest, RecordConsentRequest, RecordDisclosureRequest,
+        RenewLeaseRequest, ResolveTaskRequest, RetryTaskRequest, Task, TaskCause, TaskKind,
+        TaskOutcome, TaskState, WithdrawConsentRequest, correct_record_request,
+        fetch_records_response, item::Content, task_item, withdraw_consent_request::Who,
     },
     store::TimeSource,
 };
@@ -124,6 +124,14 @@ async fn fail(clients: &mut Clients, leased: &LeasedTask, retryable: bool) -> Ta
 async fn list(clients: &mut Clients) -> Vec<Task> {
     let listed = clients.task.list_tasks(ListTasksRequest::default()).await;
     listed.expect("listed").into_inner().tasks
+}
+
+async fn get(clients: &mut Clients, task_id: &str) -> Result<Task, Status> {
+    let asked = GetTaskRequest {
+        task_id: task_id.to_owned(),
+    };
+    let answer = clients.task.get_task(asked).await?.into_inner();
+    Ok(answer.task.expect("a task"))
 }
 
 async fn of_kind(clients: &mut Clients, kind: TaskKind) -> Vec<Task> {
@@ -458,6 +466,36 @@ on_both! {
         let mut other = server.service("shop", &[Scope::Collect]).await;
         let status = other.task.lease_tasks(of_aweber()).await.expect_err("no scope");
         assert_eq!(reason(&status), "SCOPE_MISSING");
+    }
+
+    async fn one_task_is_shown_to_whom_it_is_for(server: TestServer) {
+        let mut admin = server.admin().await;
+        erasure(&mut admin).await;
+        let listed = of_kind(&mut admin, TaskKind::Erase).await;
+        let task = listed.iter().find(|task| task.processor == "aweber").expect("AWeber's");
+        let id = &task.task_id;
+        assert_eq!(get(&mut admin, id).await.as_ref().ok(), Some(task));
+        let leased = lease_one(&mut admin).await;
+        let done = complete(&mut admin, completion(&leased, TaskOutcome::Done)).await.expect("completed");
+        assert_eq!(get(&mut admin, id).await.expect("ended tasks are shown as well"), done);
+        let of = |processor: &str| Grant {
+            scopes: vec![Scope::Tasks],
+            processors: vec![processor.to_owned()],
+            sources: Vec::new(),
+            ..Grant::everything("connector", HOUR)
+        };
+        let mut aweber = server.clients(&server.token(&of("aweber"))).await;
+        assert_eq!(get(&mut aweber, id).await.expect("its own"), done);
+        let mut stripe = server.clients(&server.token(&of("stripe"))).await;
+        let status = get(&mut stripe, id).await.expect_err("another's");
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::PermissionDenied, "CLAIM_MISSING"));
+        let unknown = TaskId(uuid::Uuid::now_v7()).to_string();
+        let status = get(&mut stripe, &unknown).await.expect_err("unknown");
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "TASK_NOT_FOUND"));
+        let status = get(&mut admin, "7").await.expect_err("no id");
+        assert_eq!(fields(&status), ["task_id"]);
+        let mut other = server.service("shop", &[Scope::Collect]).await;
+        assert_eq!(reason(&get(&mut other, id).await.expect_err("no scope")), "SCOPE_MISSING");
     }
 
     async fn a_lease_says_whose_and_for_how_long(server: TestServer) {

@@ -9,8 +9,9 @@ use crate::{
     app::{
         effect::Effect,
         error::{Error, Missing},
-        registry::{AHEAD_MAX, Call, Change, Registry, Written, in_force},
+        registry::{Call, Change, Registry, Written, in_force},
         resolve::resolve_locked,
+        unjudged::Unjudged,
     },
     domain::{
         deadline::PublicHolidays,
@@ -20,7 +21,7 @@ use crate::{
         policy::history::PolicyHistory,
         request::{
             Correction, RequestKind, Scope,
-            check::violations,
+            check::broken_rules,
             life::{AnyRequest, Request},
             part::Part,
             record::{DeadlineClock, Record},
@@ -45,6 +46,25 @@ pub struct CreateRequest {
     pub channel: Channel,
     /// When it was received; `None`: now.
     pub received_at: Option<Timestamp>,
+}
+
+impl CreateRequest {
+    /// What of it only the registry can judge.
+    fn unjudged(&self) -> Unjudged {
+        let mut unjudged = Unjudged::default();
+        for (index, data) in self.scope.data_categories.iter().enumerate() {
+            let field = format!("scope.data_categories[{index}]");
+            unjudged.data_category(field, data.clone());
+        }
+        for (index, purpose) in self.scope.purposes.iter().enumerate() {
+            unjudged.purpose(format!("scope.purposes[{index}]"), purpose.clone());
+        }
+        unjudged.subject("subject", &self.subject);
+        if let Some(at) = self.received_at {
+            unjudged.past("received_at", at);
+        }
+        unjudged
+    }
 }
 
 impl Registry {
@@ -73,14 +93,12 @@ async fn receive(
     create: &CreateRequest,
 ) -> Result<Change<SubjectRequestId>, Error> {
     let now = tx.now();
-    let mut wrong = violations(&create.kinds, &create.scope, policies);
-    let received_at = create.received_at.unwrap_or(now);
-    if received_at.duration_since(now) > AHEAD_MAX {
-        wrong.add("received_at", "must not be more than five minutes ahead");
-    }
+    let kinds: Vec<_> = create.kinds.iter().copied().map(Some).collect();
+    let mut wrong = broken_rules(&kinds, &create.scope.filled());
+    wrong.extend(create.unjudged().judge(policies, now));
     wrong.or(())?;
     // A caller's clock that is a little ahead means now: a request is not received after it is recorded.
-    let received_at = received_at.min(now);
+    let received_at = create.received_at.unwrap_or(now).min(now);
     let subject = resolve_locked(tx, in_force(policies, now)?, &create.subject, "subject").await?;
     let subject_id = subject.subject_id;
     items_are_theirs(tx, subject_id, &create.scope).await?;

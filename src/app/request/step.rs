@@ -152,7 +152,7 @@ pub(super) fn past(field: &'static str, at: Timestamp, now: Timestamp) -> Result
     if at.duration_since(now) > AHEAD_MAX {
         return Err(Error::invalid(
             field,
-            "must not be ahead of the registry's clock",
+            "must not be more than five minutes ahead of the registry's clock",
         ));
     }
     Ok(at.min(now))

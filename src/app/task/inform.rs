@@ -109,8 +109,8 @@ pub(in crate::app) async fn inform_recipients(
         return Ok(Informed::default());
     }
     let mut told = told(tx, policies, &inform).await?;
-    if inform.kind == TaskKind::Stop && inform.subject_request_id.is_none() {
-        leave_out_told(tx, inform.subject_id, &mut told).await?;
+    if inform.kind == TaskKind::Stop {
+        leave_out_told(tx, &inform, &mut told).await?;
     }
     make_tasks(tx, &inform, told).await
 }
@@ -170,26 +170,31 @@ pub(in crate::app) struct Told {
     pub(super) purposes: Vec<Purpose>,
 }
 
-/// Leaves out whom a task that waits tells the same already: a link to unsubscribe is clicked twice.
+/// Leaves out whom tasks that wait tell the same already: a link to unsubscribe is clicked twice, or one
+/// request takes consent back and objects to the same purpose. A request waits for its own tasks, so only
+/// these stand in for another one of it.
 async fn leave_out_told(
     tx: &Tx,
-    subject: SubjectId,
+    inform: &Inform,
     told: &mut BTreeMap<Recipient, Told>,
 ) -> Result<(), Error> {
     if told.is_empty() {
         return Ok(());
     }
-    let mut waiting = tx.list_open_tasks(subject).await?;
-    waiting.retain(|task| task.kind == TaskKind::Stop && task.not_before().is_some());
+    let request = inform.subject_request_id;
+    let mut waiting = tx.list_open_tasks(inform.subject_id).await?;
+    waiting.retain(|task| {
+        task.kind == TaskKind::Stop
+            && task.not_before().is_some()
+            && (request.is_none() || task.subject_request_id == request)
+    });
     told.retain(|recipient, told| {
-        !waiting.iter().any(|task| {
+        let same = waiting.iter().filter(|task| {
             task.recipient == *recipient
                 && told.purposes.iter().all(|one| task.purposes.contains(one))
-                && told
-                    .items
-                    .iter()
-                    .all(|one| task.item_ids.contains(&one.item_id))
-        })
+        });
+        let known: BTreeSet<_> = same.flat_map(|task| &task.item_ids).collect();
+        !told.items.iter().all(|one| known.contains(&one.item_id))
     });
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::{
-        error::Error,
+        error::{Error, Missing},
         page::Page,
         registry::{Call, Change, Registry, Written},
     },
@@ -71,6 +71,15 @@ impl Registry {
         step: Step,
     ) -> Result<Written<Task>, Error> {
         self.step(call, task_id, step, Kept::Nothing).await
+    }
+
+    /// A task that the caller's claims cover.
+    pub async fn get_task(&self, caller: &Caller, task_id: TaskId) -> Result<Task, Error> {
+        let view = self.view(caller, Action::GetTask, None).await?;
+        let found = view.snapshot.find_task(task_id).await?;
+        let task = found.ok_or(Error::NotFound(Missing::Task))?;
+        permit(caller, &task.recipient, "task_id")?;
+        Ok(task)
     }
 
     /// A page of tasks, oldest first: those that the caller's claims cover.

@@ -1,5 +1,7 @@
 //! Logs of all kinds, tampered with in all ways.
 
+mod long;
+
 use std::io::{Cursor, Write};
 
 use base64::{Engine, engine::general_purpose::STANDARD};

@@ -46,6 +46,7 @@ impl Action {
             | Self::ListRequests
             | Self::PreviewErasure
             | Self::GetErasureCertificate
+            | Self::GetTask
             | Self::ListTasks
             | Self::ListLegalHolds
             | Self::PreviewPurge

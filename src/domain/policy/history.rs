@@ -29,6 +29,18 @@ impl PolicyHistory {
         &self.versions
     }
 
+    /// Whether some version has this purpose.
+    pub fn knows_purpose(&self, purpose: &Purpose) -> bool {
+        let mut versions = self.versions.iter();
+        versions.any(|version| version.purpose(purpose).is_some())
+    }
+
+    /// Whether some version has this data category.
+    pub fn knows_data_category(&self, data: &DataCategory) -> bool {
+        let mut versions = self.versions.iter();
+        versions.any(|version| version.data_category(data).is_some())
+    }
+
     /// The version in force: the latest whose `effective_from` has passed.
     pub fn in_force(&self, at: Timestamp) -> Option<&Arc<CompiledPolicy>> {
         self.versions.get(self.index_in_force(at)?)

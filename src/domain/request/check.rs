@@ -4,110 +4,164 @@
 use super::{RequestKind, Scope};
 use crate::domain::{policy::history::PolicyHistory, violation::Violations};
 
+/// One entry of a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeEntry {
+    /// Only these data categories.
+    DataCategories,
+    /// Only these items.
+    ItemIds,
+    /// For these purposes.
+    Purposes,
+    /// For every purpose.
+    AllPurposes,
+    /// The right values.
+    Corrections,
+    /// Why it may be erased.
+    ErasureGround,
+}
+
+impl ScopeEntry {
+    const ALL: [Self; 6] = [
+        Self::DataCategories,
+        Self::ItemIds,
+        Self::Purposes,
+        Self::AllPurposes,
+        Self::Corrections,
+        Self::ErasureGround,
+    ];
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::DataCategories => "scope.data_categories",
+            Self::ItemIds => "scope.item_ids",
+            Self::Purposes => "scope.purposes",
+            Self::AllPurposes => "scope.all_purposes",
+            Self::Corrections => "scope.corrections",
+            Self::ErasureGround => "scope.erasure_ground",
+        }
+    }
+
+    /// The kinds that it goes with.
+    fn fitting(self) -> &'static [RequestKind] {
+        match self {
+            Self::DataCategories => &[
+                RequestKind::Access,
+                RequestKind::Portability,
+                RequestKind::Erasure,
+                RequestKind::Restriction,
+            ],
+            Self::ItemIds | Self::ErasureGround => &[RequestKind::Erasure],
+            Self::Purposes => &[RequestKind::Objection, RequestKind::Withdrawal],
+            Self::AllPurposes => &[RequestKind::Withdrawal],
+            Self::Corrections => &[RequestKind::Rectification],
+        }
+    }
+
+    /// The same, in words.
+    fn goes_with(self) -> &'static str {
+        match self {
+            Self::DataCategories => "ACCESS, PORTABILITY, ERASURE and RESTRICTION",
+            Self::ItemIds | Self::ErasureGround => "ERASURE",
+            Self::Purposes => "OBJECTION and WITHDRAWAL",
+            Self::AllPurposes => "WITHDRAWAL",
+            Self::Corrections => "RECTIFICATION",
+        }
+    }
+}
+
+impl Scope {
+    /// The entries that say something.
+    pub fn filled(&self) -> Vec<ScopeEntry> {
+        let is_filled = |entry: &ScopeEntry| match entry {
+            ScopeEntry::DataCategories => !self.data_categories.is_empty(),
+            ScopeEntry::ItemIds => !self.item_ids.is_empty(),
+            ScopeEntry::Purposes => !self.purposes.is_empty(),
+            ScopeEntry::AllPurposes => self.all_purposes,
+            ScopeEntry::Corrections => !self.corrected_items.is_empty(),
+            ScopeEntry::ErasureGround => self.erasure_ground.is_some(),
+        };
+        ScopeEntry::ALL.into_iter().filter(is_filled).collect()
+    }
+}
+
 /// Every rule that the kinds and the scope of a request break. `policies`: a name must be one of some
 /// published version, since people ask about what was collected under older ones, too.
 pub fn violations(kinds: &[RequestKind], scope: &Scope, policies: &PolicyHistory) -> Violations {
-    let mut violations = Violations::default();
-    check_kinds(kinds, &mut violations);
-    check_needed(kinds, scope, &mut violations);
-    check_fitting(kinds, scope, &mut violations);
+    let kinds: Vec<_> = kinds.iter().copied().map(Some).collect();
+    let mut violations = broken_rules(&kinds, &scope.filled());
     check_names(scope, policies, &mut violations);
     violations
 }
 
-fn check_kinds(kinds: &[RequestKind], violations: &mut Violations) {
+/// The rules that are broken whatever the policies say. A message that is malformed elsewhere
+/// can be asked about, too: a kind that could not be read is `None`, and `filled` are the entries in
+/// which something stands, whether or not it could be read.
+pub fn broken_rules(kinds: &[Option<RequestKind>], filled: &[ScopeEntry]) -> Violations {
+    let mut violations = Violations::default();
+    check_kinds(kinds, &mut violations);
+    check_needed(kinds, filled, &mut violations);
+    // What an unreadable kind goes with, nobody knows.
+    if kinds.iter().all(Option::is_some) {
+        check_fitting(kinds, filled, &mut violations);
+    }
+    violations
+}
+
+fn check_kinds(kinds: &[Option<RequestKind>], violations: &mut Violations) {
     if kinds.is_empty() {
         violations.add("kinds", "must not be empty");
     }
     for (index, kind) in kinds.iter().enumerate() {
-        if kinds[..index].contains(kind) {
+        if kind.is_some() && kinds[..index].contains(kind) {
             violations.add(format!("kinds[{index}]"), "must not be there twice");
         }
     }
 }
 
-fn check_needed(kinds: &[RequestKind], scope: &Scope, violations: &mut Violations) {
-    let has = |kind| kinds.contains(&kind);
-    if has(RequestKind::Objection) && scope.purposes.is_empty() {
+fn check_needed(kinds: &[Option<RequestKind>], filled: &[ScopeEntry], violations: &mut Violations) {
+    let has = |kind| kinds.contains(&Some(kind));
+    let lacks = |entry| !filled.contains(&entry);
+    if has(RequestKind::Objection) && lacks(ScopeEntry::Purposes) {
         violations.add("scope.purposes", "must name what is objected to");
     }
-    if has(RequestKind::Withdrawal) && scope.purposes.is_empty() && !scope.all_purposes {
+    if has(RequestKind::Withdrawal) && lacks(ScopeEntry::Purposes) && lacks(ScopeEntry::AllPurposes)
+    {
         violations.add(
             "scope.purposes",
             "must name the purposes whose consent is withdrawn, unless all_purposes is set",
         );
     }
-    if has(RequestKind::Rectification) && scope.corrected_items.is_empty() {
+    if has(RequestKind::Rectification) && lacks(ScopeEntry::Corrections) {
         violations.add("scope.corrections", "must have at least one right value");
     }
 }
 
-fn check_fitting(kinds: &[RequestKind], scope: &Scope, violations: &mut Violations) {
-    let for_data = [
-        RequestKind::Access,
-        RequestKind::Portability,
-        RequestKind::Erasure,
-        RequestKind::Restriction,
-    ];
-    let for_purposes = [RequestKind::Objection, RequestKind::Withdrawal];
-    let erasure = [RequestKind::Erasure];
-    let withdrawal = [RequestKind::Withdrawal];
-    let rectification = [RequestKind::Rectification];
-    let rules: [(&str, bool, &[RequestKind], &str); 6] = [
-        (
-            "scope.data_categories",
-            !scope.data_categories.is_empty(),
-            &for_data,
-            "ACCESS, PORTABILITY, ERASURE and RESTRICTION",
-        ),
-        (
-            "scope.item_ids",
-            !scope.item_ids.is_empty(),
-            &erasure,
-            "ERASURE",
-        ),
-        (
-            "scope.purposes",
-            !scope.purposes.is_empty(),
-            &for_purposes,
-            "OBJECTION and WITHDRAWAL",
-        ),
-        (
-            "scope.all_purposes",
-            scope.all_purposes,
-            &withdrawal,
-            "WITHDRAWAL",
-        ),
-        (
-            "scope.corrections",
-            !scope.corrected_items.is_empty(),
-            &rectification,
-            "RECTIFICATION",
-        ),
-        (
-            "scope.erasure_ground",
-            scope.erasure_ground.is_some(),
-            &erasure,
-            "ERASURE",
-        ),
-    ];
-    for (field, is_set, fitting, names) in rules {
-        if is_set && !fitting.iter().any(|kind| kinds.contains(kind)) {
-            violations.add(field, format!("goes with {names} only"));
+fn check_fitting(
+    kinds: &[Option<RequestKind>],
+    filled: &[ScopeEntry],
+    violations: &mut Violations,
+) {
+    for entry in filled {
+        let mut fitting = entry.fitting().iter();
+        if !fitting.any(|kind| kinds.contains(&Some(*kind))) {
+            violations.add(
+                entry.path(),
+                format!("goes with {} only", entry.goes_with()),
+            );
         }
     }
 }
 
 fn check_names(scope: &Scope, policies: &PolicyHistory, violations: &mut Violations) {
-    let versions = || policies.versions().iter();
     for (index, purpose) in scope.purposes.iter().enumerate() {
-        if !versions().any(|version| version.purpose(purpose).is_some()) {
+        if !policies.knows_purpose(purpose) {
             let field = format!("scope.purposes[{index}]");
             violations.add(field, "is no purpose of any published policy version");
         }
     }
     for (index, data) in scope.data_categories.iter().enumerate() {
-        if !versions().any(|version| version.data_category(data).is_some()) {
+        if !policies.knows_data_category(data) {
             let field = format!("scope.data_categories[{index}]");
             violations.add(field, "is no data category of any published policy version");
         }
@@ -190,5 +244,23 @@ mod tests {
                 "scope.data_categories[0]",
             ]
         );
+    }
+    fn broken(kinds: &[Option<RequestKind>], filled: &[ScopeEntry]) -> Vec<String> {
+        let violations = broken_rules(kinds, filled);
+        violations.iter().map(|one| one.field.clone()).collect()
+    }
+
+    #[test]
+    fn a_kind_that_could_not_be_read_hides_neither_a_repeat_nor_what_is_missing() {
+        let kinds = [
+            Some(RequestKind::Objection),
+            None,
+            Some(RequestKind::Objection),
+            None,
+        ];
+        let filled = [ScopeEntry::ItemIds];
+        assert_eq!(broken(&kinds, &filled), ["kinds[2]", "scope.purposes"]);
+        let filled = [ScopeEntry::Purposes];
+        assert_eq!(broken(&kinds, &filled), ["kinds[2]"]);
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::HashSet, fmt::Display, hash::Hash, str::FromStr};
 use uuid::Uuid;
 
 use super::{Parse, Parsed};
+use crate::app::unjudged::Unjudged;
 
 impl Parse {
     /// A list of at most `count_max` messages; the paths of their fields begin with `field[index]`.
@@ -35,6 +36,24 @@ impl Parse {
         self.each(field, names, count_max, |parse, name| {
             let name: T = parse.name("", &name)?;
             parse.once(&mut seen, name)
+        })
+    }
+
+    /// As [`Parse::names`]; each is noted with its path as one that only the registry can judge.
+    pub(super) fn names_noted<T: FromStr<Err: Display> + Clone + Eq + Hash>(
+        &mut self,
+        field: &str,
+        names: Vec<String>,
+        count_max: usize,
+        note: impl Fn(&mut Unjudged, String, T),
+    ) -> Parsed<Vec<T>> {
+        let mut seen = HashSet::with_capacity(names.len().min(count_max));
+        self.each(field, names, count_max, |parse, name| {
+            let name: T = parse.name("", &name)?;
+            let name = parse.once(&mut seen, name)?;
+            let path = parse.path("");
+            note(&mut parse.unjudged, path, name.clone());
+            Ok(name)
         })
     }
 

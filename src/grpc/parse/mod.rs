@@ -20,10 +20,11 @@ mod content;
 mod lists;
 mod scalars;
 mod subject;
+mod unjudged;
 
 use std::fmt::Display;
 
-use crate::domain::violation::Violations;
+use crate::{app::unjudged::Unjudged, domain::violation::Violations};
 
 pub use scalars::Page;
 
@@ -31,6 +32,7 @@ pub use scalars::Page;
 #[derive(Debug, Default)]
 pub struct Parse {
     violations: Violations,
+    unjudged: Unjudged,
     prefix: String,
 }
 
@@ -49,13 +51,22 @@ impl Parse {
 
     /// Notes that a field breaks a rule. The text never repeats the value.
     pub fn refuse(&mut self, field: &str, description: impl Display) -> Reported {
-        let path = match (self.prefix.is_empty(), field.is_empty()) {
+        let path = self.path(field);
+        self.violations.add(path, description);
+        Reported(())
+    }
+
+    /// Notes the rules that a message breaks as a whole, under paths of their own.
+    pub fn refuse_all(&mut self, violations: Violations) {
+        self.violations.extend(violations);
+    }
+
+    fn path(&self, field: &str) -> String {
+        match (self.prefix.is_empty(), field.is_empty()) {
             (true, _) => field.to_owned(),
             (false, true) => self.prefix.clone(),
             (false, false) => format!("{}.{field}", self.prefix),
-        };
-        self.violations.add(path, description);
-        Reported(())
+        }
     }
 
     /// Reads a message inside of this one: the paths of its fields begin with `field`.

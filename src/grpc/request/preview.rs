@@ -4,10 +4,11 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     app::{
-        Error, Registry,
+        Registry,
         erasure::{ErasurePreview, PreviewedRecipient},
     },
     domain::{
+        audit::Action,
         erasure::{ErasureScope, Obstacle, PlannedItem},
         subject_ref::SubjectRef,
     },
@@ -27,7 +28,9 @@ pub(super) async fn preview(
     let caller = caller(&request)?;
     let mut parse = Parse::new();
     let asked = read(&mut parse, request.into_inner());
-    let (subject, scope) = parse.finish(|| asked).map_err(Error::from)?;
+    let (subject, scope) = parse
+        .finish_judged(registry, (&caller, Action::PreviewErasure), || asked)
+        .await?;
     let preview = registry.preview_erasure(&caller, &subject, &scope).await?;
     Ok(Response::new(rendered(preview)))
 }
@@ -36,7 +39,7 @@ fn read(
     parse: &mut Parse,
     message: v1::PreviewErasureRequest,
 ) -> Parsed<(SubjectRef, ErasureScope)> {
-    let subject = parse.subject("subject", message.subject);
+    let subject = parse.known_subject("subject", message.subject);
     let scope = message.scope.unwrap_or_default();
     for (field, is_set) in [
         ("scope.purposes", !scope.purposes.is_empty()),

@@ -11,9 +11,13 @@ use crate::{
         request::{
             Correction, ErasureGround, ObjectionRuling, REASON_BYTES_MAX, RequestKind,
             SCOPE_ENTRIES_MAX, Scope,
+            check::{ScopeEntry, broken_rules},
         },
     },
-    grpc::parse::{Parse, Parsed},
+    grpc::{
+        choice::Choice,
+        parse::{Parse, Parsed},
+    },
     proto::v1::{self, correction, item},
 };
 
@@ -21,19 +25,22 @@ pub(super) fn create(
     parse: &mut Parse,
     message: v1::CreateRequestRequest,
 ) -> Parsed<CreateRequest> {
+    let named = named(&message.kinds);
     let kinds = parse.each(
         "kinds",
         message.kinds,
         RequestKind::ALL.len(),
         |parse, number| parse.chosen::<RequestKind>("", number),
     );
-    let subject = parse.subject("subject", message.subject);
-    let about = scope(parse, message.scope.unwrap_or_default());
+    let message_scope = message.scope.unwrap_or_default();
+    parse.refuse_all(broken_rules(&named, &filled(&message_scope)));
+    let subject = parse.known_subject("subject", message.subject);
+    let about = scope(parse, message_scope);
     let channel = match message.channel.as_str() {
         "" => Err(parse.refuse("channel", "is required")),
         channel => parse.name("channel", channel),
     };
-    let received_at = parse.instant("received_at", message.received_at);
+    let received_at = parse.past("received_at", message.received_at);
     let (scope, corrections) = about?;
     Ok(CreateRequest {
         kinds: kinds?,
@@ -45,19 +52,48 @@ pub(super) fn create(
     })
 }
 
+/// The kinds as far as they can be read; of too many, the first.
+fn named(numbers: &[i32]) -> Vec<Option<RequestKind>> {
+    let read = |number: &i32| {
+        let message = v1::RequestKind::try_from(*number).ok()?;
+        RequestKind::read(message)
+    };
+    let kinds_max = RequestKind::ALL.len();
+    let unread = (numbers.len() > kinds_max).then_some(None);
+    let kinds = numbers.iter().take(kinds_max).map(read);
+    kinds.chain(unread).collect()
+}
+
+/// The entries in which something stands, whether or not it can be read.
+fn filled(scope: &v1::RequestScope) -> Vec<ScopeEntry> {
+    let entries = [
+        (
+            ScopeEntry::DataCategories,
+            !scope.data_categories.is_empty(),
+        ),
+        (ScopeEntry::ItemIds, !scope.item_ids.is_empty()),
+        (ScopeEntry::Purposes, !scope.purposes.is_empty()),
+        (ScopeEntry::AllPurposes, scope.all_purposes),
+        (ScopeEntry::Corrections, !scope.corrections.is_empty()),
+        (ScopeEntry::ErasureGround, scope.erasure_ground != 0),
+    ];
+    let filled = entries.into_iter().filter(|(_, is_filled)| *is_filled);
+    filled.map(|(entry, _)| entry).collect()
+}
+
 /// What a request is about, and the right values apart.
 pub(super) fn scope(
     parse: &mut Parse,
     message: v1::RequestScope,
 ) -> Parsed<(Scope, Vec<Correction>)> {
     parse.within("scope", |parse| {
-        let data = parse.names(
+        let data = parse.known_data_categories(
             "data_categories",
             message.data_categories,
             SCOPE_ENTRIES_MAX,
         );
         let item_ids = parse.ids("item_ids", message.item_ids, SCOPE_ENTRIES_MAX);
-        let purposes = parse.names("purposes", message.purposes, SCOPE_ENTRIES_MAX);
+        let purposes = parse.known_purposes("purposes", message.purposes, SCOPE_ENTRIES_MAX);
         let corrections = corrections(parse, message.corrections);
         let ground =
             parse.optionally_chosen::<ErasureGround>("erasure_ground", message.erasure_ground);
@@ -116,12 +152,13 @@ pub(super) fn told(parse: &mut Parse, field: &str, text: String) -> Parsed<Strin
     }
 }
 
-pub(super) fn required_instant(
+/// An instant that has been: it must be there.
+pub(super) fn required_past(
     parse: &mut Parse,
     field: &str,
     at: Option<prost_types::Timestamp>,
 ) -> Parsed<Timestamp> {
-    match parse.instant(field, at)? {
+    match parse.past(field, at)? {
         Some(at) => Ok(at),
         None => Err(parse.refuse(field, "is required")),
     }
@@ -181,7 +218,7 @@ mod tests {
     fn everything_that_is_wrong_with_a_request_is_said_at_once() {
         assert!(fields(good()).is_empty());
         let wrong = v1::CreateRequestRequest {
-            kinds: vec![0, 99],
+            kinds: vec![0, 99, 4, 4],
             subject: None,
             scope: Some(v1::RequestScope {
                 data_categories: vec!["Not Fine".into()],
@@ -203,6 +240,7 @@ mod tests {
             [
                 "kinds[0]",
                 "kinds[1]",
+                "kinds[3]",
                 "subject",
                 "scope.data_categories[0]",
                 "scope.item_ids[0]",
@@ -218,9 +256,45 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_parse_hides_no_rule_that_the_kinds_and_the_scope_break() {
+        let access: i32 = v1::RequestKind::Access.into();
+        let wrong = v1::CreateRequestRequest {
+            kinds: vec![access, access],
+            scope: Some(v1::RequestScope {
+                purposes: vec!["Not Fine".into()],
+                all_purposes: true,
+                ..v1::RequestScope::default()
+            }),
+            channel: "Not Fine".into(),
+            ..good()
+        };
+        assert_eq!(
+            fields(wrong),
+            [
+                "kinds[1]",
+                "scope.purposes",
+                "scope.all_purposes",
+                "scope.purposes[0]",
+                "channel"
+            ]
+        );
+        let missing = v1::CreateRequestRequest {
+            kinds: vec![v1::RequestKind::Objection.into()],
+            channel: String::new(),
+            ..good()
+        };
+        assert_eq!(fields(missing), ["scope.purposes", "channel"]);
+        assert_eq!(
+            fields(v1::CreateRequestRequest::default()),
+            ["kinds", "subject", "channel"]
+        );
+    }
+
+    #[test]
     fn a_scope_has_a_hundred_entries_and_no_more_and_a_channel_sixty_four_bytes() {
         let names = |count: usize| (0..count).map(|n| format!("p{n}")).collect::<Vec<_>>();
         let of = |count: usize| v1::CreateRequestRequest {
+            kinds: RequestKind::ALL.map(Choice::number).to_vec(),
             scope: Some(v1::RequestScope {
                 data_categories: names(count),
                 purposes: names(count),
@@ -252,7 +326,7 @@ mod tests {
             kinds: vec![1; 8],
             ..good()
         };
-        assert_eq!(fields(kinds), ["kinds"]);
+        assert_eq!(fields(kinds)[0], "kinds");
     }
 
     #[test]

@@ -224,12 +224,15 @@ fn outcome(parse: &mut Parse, number: i32, text: &str) -> Parsed<Outcome> {
             v1::TaskOutcome::Unspecified | v1::TaskOutcome::Suppressed => None,
             known => Some(known),
         },
-    )?;
+    );
+    // Whether there has to be a ground depends on the outcome; how long it may be does not.
+    let text = parse.text("ground", text.to_owned(), REPORT_BYTES_MAX);
+    let (named, text) = (named?, text?);
     let keeps = matches!(
         named,
         v1::TaskOutcome::Partial | v1::TaskOutcome::DirectedToRecipient
     );
-    let ground = ground(parse, text, keeps)?;
+    let ground = ground(parse, &text, keeps)?;
     Ok(match named {
         v1::TaskOutcome::Partial => Outcome::Partial(ground),
         v1::TaskOutcome::DirectedToRecipient => Outcome::DirectedToRecipient(ground),

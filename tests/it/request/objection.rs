@@ -2,12 +2,14 @@
 
 use registry::proto::v1::{
     CreateRequestRequest, DecideObjectionRequest, DecisionReason, LiftRestrictionRequest,
-    ObjectionRuling, RequestKind, RequestState, SubjectRequest, TaskKind,
+    ObjectionRuling, RequestKind, RequestPartState, RequestState, SubjectRequest, TaskCause,
+    TaskKind,
 };
 use tonic::Status;
 
 use super::{
-    ADA, about, asked, at, becomes, check, complete_all, created, get, subscriber, verify,
+    ADA, about, asked, at, becomes, check, complete_all, created, get, part_states, subscriber,
+    tasks, verify,
 };
 use crate::{
     harness::{
@@ -70,6 +72,46 @@ on_both! {
         let empty = DecideObjectionRequest { ruling: ObjectionRuling::Rejected.into(), ..DecideObjectionRequest::default() };
         let empty = admin.request.decide_objection(empty).await.expect_err("empty");
         assert_eq!(fields(&empty), ["subject_request_id", "grounds"]);
+    }
+
+    async fn who_takes_consent_back_and_objects_at_once_has_each_recipient_told_once(server: TestServer) {
+        let mut admin = server.admin().await;
+        subscriber(&mut admin).await;
+        let kinds = [RequestKind::Withdrawal, RequestKind::Objection];
+        let both = || CreateRequestRequest { scope: about(&["newsletter"], &[]), ..asked(&kinds) };
+        let id = created(&mut admin, both()).await;
+        verify(&mut admin, &id).await.expect("verified");
+        let told = tasks(&mut admin, &id).await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!((told[0].kind(), told[0].cause()), (TaskKind::Stop, TaskCause::Withdrawal));
+        let waiting = get(&mut admin, &id).await;
+        assert_eq!((waiting.state(), waiting.open_tasks), (RequestState::WaitingOnProcessors, 1));
+        assert_eq!(part_states(&waiting), [RequestPartState::Waiting; 2]);
+        // Another request waits for a task of its own.
+        let other = created(&mut admin, both()).await;
+        verify(&mut admin, &other).await.expect("verified");
+        assert_eq!(tasks(&mut admin, &other).await.len(), 1);
+        assert_eq!(complete_all(&mut admin).await, [TaskKind::Stop; 2]);
+        for id in [&id, &other] {
+            let ended = becomes(&mut admin, id, RequestState::Completed).await;
+            assert_eq!(part_states(&ended), [RequestPartState::Done; 2]);
+        }
+    }
+
+    async fn what_an_objection_reaches_and_a_withdrawal_does_not_is_told_beside_it(server: TestServer) {
+        let mut admin = server.admin().await;
+        subscriber(&mut admin).await;
+        admin.collection.register_collection(everything_of("client", ADA)).await.expect("registered");
+        let scope = about(&["newsletter", "order_processing"], &[]);
+        let kinds = [RequestKind::Withdrawal, RequestKind::Objection];
+        let id = created(&mut admin, CreateRequestRequest { scope, ..asked(&kinds) }).await;
+        verify(&mut admin, &id).await.expect("verified");
+        let told = tasks(&mut admin, &id).await;
+        let of = |processor: &str| told.iter().filter(|task| task.processor == processor).count();
+        assert_eq!(of("aweber"), 1, "{told:?}");
+        assert_eq!(of("stripe"), 1, "{told:?}");
+        let stripe = told.iter().find(|task| task.processor == "stripe").expect("Stripe's");
+        assert_eq!((stripe.cause(), stripe.purposes.as_slice()), (TaskCause::Request, &["order_processing".to_owned()][..]));
     }
 
     async fn a_restriction_holds_until_it_is_lifted_and_those_who_were_told_are_told_so(server: TestServer) {

@@ -4,8 +4,8 @@ use registry::{
     domain::caller::Scope,
     proto::v1::{
         AnswerRequestRequest, CancelRequestRequest, CreateRequestRequest, DoubtIdentityRequest,
-        GetRequestRequest, ListRequestsRequest, RejectRequestRequest, RequestKind,
-        RequestPartState, RequestScope, RequestState, SubjectRequest,
+        GetRequestRequest, LiftRestrictionRequest, ListRequestsRequest, RejectRequestRequest,
+        RequestKind, RequestPartState, RequestScope, RequestState, SubjectRequest,
     },
 };
 use tokio::task::JoinSet;
@@ -13,13 +13,13 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use super::{
-    DAY, about, answer_to, asked, at, becomes, complete_all, create, created, get, part_states,
-    subscriber, tasks, verification, verify,
+    ADA, DAY, about, answer_to, asked, at, becomes, complete_all, create, created, get,
+    part_states, subscriber, tasks, verification, verify,
 };
 use crate::{
     harness::{
         Clients,
-        sample::by_id,
+        sample::{by, by_id},
         status::{fields, reason},
     },
     on_both,
@@ -100,7 +100,7 @@ on_both! {
     async fn everything_that_is_wrong_with_a_request_is_said_at_once(server: TestServer) {
         let mut admin = server.admin().await;
         let status = create(&mut admin, CreateRequestRequest::default()).await.expect_err("empty");
-        assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec!["subject".to_owned(), "channel".to_owned()]));
+        assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, ["kinds", "subject", "channel"].map(str::to_owned).to_vec()));
         let nobody = create(&mut admin, asked(&[RequestKind::Access])).await.expect_err("nobody");
         assert_eq!(reason(&nobody), "SUBJECT_NOT_FOUND");
         subscriber(&mut admin).await;
@@ -124,6 +124,49 @@ on_both! {
         let unsaid = RejectRequestRequest { reason: " ".to_owned(), ..rejection("7") };
         let status = admin.request.reject_request(unsaid).await.expect_err("not said");
         assert_eq!(fields(&status), ["subject_request_id", "reason"]);
+    }
+
+    async fn what_cannot_be_read_hides_neither_a_broken_rule_nor_an_unknown_name(server: TestServer) {
+        let mut admin = server.admin().await;
+        let ahead = at(server.now() + std::time::Duration::from_secs(301));
+        let wrong = CreateRequestRequest {
+            subject: Some(by("telex", ADA)),
+            scope: about(&["Not Fine", "weather"], &["shoe_size", "email_address"]),
+            channel: "Not Fine".to_owned(),
+            received_at: ahead,
+            request_id: "7".to_owned(),
+            ..asked(&[RequestKind::Objection, RequestKind::Objection])
+        };
+        let status = create(&mut admin, wrong).await.expect_err("wrong");
+        assert_eq!(fields(&status), [
+            "request_id",
+            "kinds[1]",
+            "scope.data_categories",
+            "scope.purposes[0]",
+            "channel",
+            "scope.data_categories[0]",
+            "scope.purposes[1]",
+            "subject.identifier.type",
+            "received_at",
+        ]);
+        // What only the policies tell is said together as well.
+        let unknown = CreateRequestRequest {
+            subject: Some(by("email", "nobody")),
+            scope: about(&["weather"], &[]),
+            received_at: ahead,
+            ..asked(&[RequestKind::Objection])
+        };
+        let status = create(&mut admin, unknown).await.expect_err("unknown");
+        assert_eq!(fields(&status), ["scope.purposes[0]", "subject.identifier.value", "received_at"]);
+        let answer = AnswerRequestRequest { subject_request_id: "7".to_owned(), answered_at: ahead, request_id: "7".to_owned() };
+        let status = admin.request.answer_request(answer).await.expect_err("wrong");
+        assert_eq!(fields(&status), ["request_id", "subject_request_id", "answered_at"]);
+        let lift = LiftRestrictionRequest { subject_request_id: "7".to_owned(), informed_at: ahead, request_id: String::new() };
+        let status = admin.request.lift_restriction(lift).await.expect_err("wrong");
+        assert_eq!(fields(&status), ["subject_request_id", "informed_at"]);
+        let list = ListRequestsRequest { subject: Some(by("telex", ADA)), page_size: -1, ..ListRequestsRequest::default() };
+        let status = admin.request.list_requests(list).await.expect_err("wrong");
+        assert_eq!(fields(&status), ["page_size", "subject.identifier.type"]);
     }
 
     async fn only_the_scope_for_requests_sees_and_moves_them(server: TestServer) {

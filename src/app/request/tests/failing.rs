@@ -61,8 +61,9 @@ async fn whichever_call_to_the_database_fails_a_verification_is_whole_or_not_at_
     assert_eq!(it.content(ada, item).await, Some(right));
     let mut kinds: Vec<_> = it.tasks(id).await.iter().map(|task| task.kind).collect();
     kinds.sort_unstable();
-    // Nobody has what runs in the browser, so nobody is told of the restriction.
-    assert_eq!(kinds, [TaskKind::Rectify, TaskKind::Stop, TaskKind::Stop]);
+    // Nobody has what runs in the browser, so nobody is told of the restriction. The withdrawal tells
+    // nobody anything that the objection did not.
+    assert_eq!(kinds, [TaskKind::Rectify, TaskKind::Stop]);
     let reason = it.reason(ada, "email_address", "newsletter").await;
     assert_eq!(reason, DecisionReason::Objected);
 }
