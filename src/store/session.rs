@@ -12,9 +12,7 @@ use sea_orm::DatabaseTransaction;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{
-    dialect::Dialect, error::StoreError, faults::Faults, vault::Vault, waiting::Waiting,
-};
+use super::{dialect::Dialect, error::StoreError, faults::Faults, vault::Vault, waiting::Waiting};
 use crate::crypto::seal::SubjectKey;
 
 /// One consistent view of the database.

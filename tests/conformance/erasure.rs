@@ -298,15 +298,17 @@ on_both! {
         let notices = snapshot.list_notices(ada).await.unwrap();
         assert_eq!(notices.len(), 1);
         assert_eq!((&notices[0].recipient, notices[0].item_ids.as_slice()), (&recipient, &[first][..]));
-        let id = notices[0].notice_id;
+        let notice = notices[0].clone();
+        let id = notice.notice_id;
         assert_eq!(snapshot.read_notice(id).await.unwrap(), Some(payload));
         snapshot.close().await.unwrap();
         place.clock.advance(std::time::Duration::from_hours(48));
         registry.store().sweep_orphan_keys(place.now()).await.unwrap();
         write(&place, &registry, move |tx| {
+            let notice = notice.clone();
             Box::pin(async move {
                 assert!(tx.has_own_key(id).await?, "the sweep leaves it");
-                tx.remove_notice(id).await
+                tx.remove_notice(&notice).await
             })
         })
         .await;

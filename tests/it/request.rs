@@ -1,5 +1,6 @@
 //! Whole lives of requests of data subjects.
 
+mod calendar;
 mod deadline;
 mod objection;
 mod refusal;

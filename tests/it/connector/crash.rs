@@ -1,8 +1,9 @@
 //! A server that is killed or stopped in the middle of a task: whoever goes on repeats nothing that must
-//! not be repeated.
+//! not be repeated. Most of them drop what they do within the test; some are processes, and are killed.
 
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use registry::proto::v1::{TaskOutcome, TaskState};
 
 use super::world::{ADA, Place, World, stripe_of};
@@ -17,6 +18,8 @@ const DAY: Duration = Duration::from_hours(24);
 const AWEBER_CALLS: usize = 4;
 /// Those at Stripe of one customer: find, charges, create, four looks at it, run, two looks at it.
 const STRIPE_CALLS: usize = 10;
+/// Processes that are on their way at once.
+const PROCESSES_AT_ONCE: usize = 4;
 
 on_each! {
     async fn killed_at_any_call_to_aweber_nothing_is_lost(place: Place) {
@@ -47,6 +50,14 @@ on_each! {
             let done = world.vendor.with(|stripe| (stripe.jobs.len(), stripe.runs));
             assert_eq!(done, (1, 1), "call {nth}");
         }
+    }
+
+    async fn a_process_killed_before_or_after_any_call_to_stripe_leaves_one_job_that_runs_once(place: Place) {
+        let faults = [Fault::Silent, Fault::DoneButSilent];
+        let kills = (0..STRIPE_CALLS).flat_map(|nth| faults.clone().map(|fault| (nth, fault)));
+        let kills = kills.map(|(nth, fault)| kill_process(place, nth, fault));
+        // They mostly wait.
+        stream::iter(kills).buffer_unordered(PROCESSES_AT_ONCE).collect::<()>().await;
     }
 
     async fn a_job_whose_key_stripe_has_forgotten_is_found_before_another_one_is_made(place: Place) {
@@ -93,6 +104,31 @@ on_each! {
         assert_eq!((task.outcome(), task.attempts), (TaskOutcome::Done, 0));
         assert_eq!(world.vendor.count(), AWEBER_CALLS, "no call is made twice");
     }
+}
+
+/// A process is killed while it waits for the answer to its n-th call, which the fault lets be done or not.
+async fn kill_process(place: Place, nth: usize, fault: Fault) {
+    let at = format!("call {nth}, {fault:?}");
+    let world = stripe_of(place, &[("cus_1", ADA)]).await.apart().await;
+    world.vendor.plan(nth, fault);
+    world.erase(ADA, "client", "payment_details", &[]).await;
+    reach(&world, nth + 1).await;
+    // Kills the process, and takes its place.
+    let world = world.killed().await;
+    let task = world.becomes(TaskState::Completed).await;
+    assert_eq!(task.outcome(), TaskOutcome::Partial, "{at}: {task:?}");
+    let done = world.vendor.with(|stripe| {
+        let customers = stripe.customers.values().cloned();
+        (
+            stripe.jobs.len(),
+            stripe.runs,
+            customers.collect::<Vec<_>>(),
+        )
+    });
+    assert_eq!(done, (1, 1, vec!["[redacted]".to_owned()]), "{at}");
+    // What was found out before is not asked again: but for the call that was cut short, and for looks at
+    // a job that went on while nobody looked.
+    assert!(world.vendor.count() <= STRIPE_CALLS + 1, "{at}");
 }
 
 /// Lets time go on until the vendor was called so often.

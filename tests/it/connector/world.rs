@@ -294,6 +294,16 @@ impl<V: Vendor> World<V> {
         panic!("it never came about: {:?}", self.task().await);
     }
 
+    /// The server stops, and another one begins in its place, in a process of its own.
+    pub async fn apart(self) -> Self {
+        let (config, dir) = (self.server.config.clone(), self.server.dir.clone());
+        self.server.end().await;
+        Self {
+            server: TestServer::begin_apart(config, dir, self.clock.clone()).await,
+            ..self
+        }
+    }
+
     /// The server is killed, and another one begins in its place after the lease has run out.
     pub async fn killed(self) -> Self {
         let (config, dir) = (self.server.config.clone(), self.server.dir.clone());

@@ -1,13 +1,19 @@
 //! A server of a test's own: real gRPC on a loopback port, real tokens, a real database, and a clock
 //! that the test moves. Dropping it stops it.
 
+pub mod apart;
 pub mod backup;
 pub mod client;
 pub mod process;
 pub mod sample;
 pub mod status;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use registry::{
@@ -28,6 +34,7 @@ use registry::{
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+use self::apart::Apart;
 pub use client::Clients;
 
 /// Where the clock of every test stands at first.
@@ -71,6 +78,8 @@ pub struct TestServer {
     issuer: Arc<DevIssuer>,
     lifecycle: Lifecycle,
     running: Option<JoinHandle<()>>,
+    /// The process in which it runs, if that is not the test's.
+    apart: Option<Apart>,
 }
 
 impl TestServer {
@@ -103,20 +112,20 @@ impl TestServer {
         if is_postgres {
             url = Some(crate::postgres::create_database().await);
         }
-        let mut config = Self::configuration(&dir, url, &clock);
+        let mut config = Self::configuration(dir.path(), url, &clock);
         complete(&mut config);
         Self::begin(config, dir, clock).await
     }
 
     async fn start(dir: Arc<TempDir>, postgres: Option<String>, clock: Arc<TestClock>) -> Self {
-        let config = Self::configuration(&dir, postgres, &clock);
+        let config = Self::configuration(dir.path(), postgres, &clock);
         Self::begin(config, dir, clock).await
     }
 
-    fn configuration(dir: &TempDir, postgres: Option<String>, clock: &TestClock) -> Config {
+    fn configuration(dir: &Path, postgres: Option<String>, clock: &TestClock) -> Config {
         let listen = "127.0.0.1:0".parse().expect("an address");
         let mut config =
-            development::prepare(dir.path(), listen, clock).expect("a development configuration");
+            development::prepare(dir, listen, clock).expect("a development configuration");
         if let Some(url) = postgres {
             config.database.url = DatabaseUrl::of_postgres(&url).expect("a URL");
             config.keys.url = None;
@@ -164,11 +173,32 @@ impl TestServer {
             issuer: Arc::new(issuer),
             lifecycle,
             running: Some(running),
+            apart: None,
         }
     }
 
-    /// Drops what it does where it stands, as a process that is killed does. Clients of it have to be gone.
-    pub async fn kill(self) {
+    /// As [`Self::begin`], in a process of its own; all that there is of it here is its address. The
+    /// connectors of the configuration are switched on, everything else is as if it had no configuration.
+    pub async fn begin_apart(config: Config, dir: Arc<TempDir>, clock: Arc<TestClock>) -> Self {
+        let (apart, address) = Apart::start(&config, dir.path().to_owned(), clock.clone()).await;
+        Self {
+            issuer: Arc::new(DevIssuer::open(&config.auth).expect("the issuer was made")),
+            clock,
+            dir,
+            config,
+            metrics: None,
+            registry: None,
+            address,
+            lifecycle: Lifecycle::new(Duration::ZERO),
+            running: None,
+            apart: Some(apart),
+        }
+    }
+
+    /// Drops what it does where it stands, as a process that is killed does; a process of its own is killed.
+    /// Clients of it have to be gone.
+    pub async fn kill(mut self) {
+        drop(self.apart.take());
         self.lifecycle.hard().cancel();
         self.end().await;
     }
@@ -217,6 +247,9 @@ impl TestServer {
 
     /// Clients with this token.
     pub async fn clients(&self, token: &str) -> Clients {
+        if let Some(apart) = &self.apart {
+            apart.catch_up(self.now()).await;
+        }
         Clients::connect(&self.address, token).await
     }
 
@@ -250,7 +283,7 @@ pub fn clock() -> Arc<TestClock> {
 }
 
 /// Every file below the server's directory, for searches.
-pub fn files_below(dir: &std::path::Path) -> Vec<PathBuf> {
+pub fn files_below(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut pending = vec![dir.to_owned()];
     while let Some(next) = pending.pop() {

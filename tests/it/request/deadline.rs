@@ -33,7 +33,7 @@ fn end_of(day: &str) -> Option<prost_types::Timestamp> {
         .expect("an instant"))
 }
 
-async fn extend(clients: &mut Clients, id: &str) -> Result<SubjectRequest, Status> {
+pub(super) async fn extend(clients: &mut Clients, id: &str) -> Result<SubjectRequest, Status> {
     let extend = ExtendRequestRequest {
         subject_request_id: id.to_owned(),
         reason: "a hundred systems to be searched".to_owned(),
@@ -62,12 +62,15 @@ async fn on(server: &TestServer, instant: &str) -> Clients {
     server.admin().await
 }
 
-async fn list(clients: &mut Clients, asked: ListRequestsRequest) -> ListRequestsResponse {
+pub(super) async fn list(
+    clients: &mut Clients,
+    asked: ListRequestsRequest,
+) -> ListRequestsResponse {
     let listed = clients.request.list_requests(asked).await;
     listed.expect("listed").into_inner()
 }
 
-fn ids(listed: &ListRequestsResponse) -> Vec<&str> {
+pub(super) fn ids(listed: &ListRequestsResponse) -> Vec<&str> {
     let requests = listed.requests.iter();
     requests.map(|it| it.subject_request_id.as_str()).collect()
 }
