@@ -4,6 +4,7 @@ mod again;
 mod cancel;
 mod ending;
 mod inform;
+mod more;
 mod notice;
 mod settle;
 mod work;

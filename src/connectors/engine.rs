@@ -113,6 +113,18 @@ impl Connector {
         self.declaration.takes()
     }
 
+    /// Whether an erasure that names a part is for a person to see to, while the processor has more: the
+    /// calls erase the person as a whole.
+    pub fn erases_whole_people_only(&self) -> bool {
+        match &self.declaration.service {
+            Service::Calls(calls) => {
+                let erase = calls.tasks.get(&Kind::Erase);
+                erase.is_some_and(|program| !program.may_take_more)
+            }
+            Service::Manual(_) => false,
+        }
+    }
+
     /// How many tasks it can work on at once.
     pub fn concurrency(&self) -> u32 {
         match &self.declaration.service {

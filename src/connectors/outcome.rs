@@ -112,6 +112,8 @@ impl fmt::Display for Reason {
 pub mod code {
     /// The declaration has no steps for this kind of task.
     pub const KIND_NOT_SERVED: &str = "KIND_NOT_SERVED";
+    /// The calls would erase more than the task names, which the processor still has for something.
+    pub const MORE_WOULD_GO: &str = "MORE_WOULD_GO";
     /// The task has no identifier and no reference that the processor knows people by.
     pub const IDENTIFIER_MISSING: &str = "IDENTIFIER_MISSING";
     /// An identifier or a reference cannot be put into a call.

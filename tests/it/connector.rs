@@ -7,10 +7,13 @@ mod world;
 
 use std::time::Duration;
 
-use registry::proto::v1::{ListAuditEntriesRequest, RetryTaskRequest, TaskOutcome, TaskState};
+use registry::proto::v1::{
+    Item, ListAuditEntriesRequest, RetryTaskRequest, TaskOutcome, TaskState,
+};
 
 use crate::{
     connector::world::{ADA, World, stripe_of},
+    harness::sample::text,
     on_each,
     vendors::{aweber::Aweber, google::Google, stripe::Stripe},
 };
@@ -93,6 +96,35 @@ on_each! {
         world.withdraw(ADA, "interface_research").await;
         let dead = world.becomes(TaskState::DeadLetter).await;
         assert_eq!(dead.failure, "KIND_NOT_SERVED");
+    }
+
+    async fn an_erasure_of_one_payment_of_several_is_for_a_person_and_stripe_is_not_called(place: Place) {
+        let world = stripe_of(place, &[("cus_1", ADA)]).await;
+        world.register(ADA, "client", &[]).await;
+        let second = Item { item_key: "order 2".to_owned(), ..text("payment_details", "card 4242") };
+        let second = world.register_item(ADA, "client", second).await;
+        world.delete_item(ADA, &second).await;
+        let dead = world.becomes(TaskState::DeadLetter).await;
+        assert_eq!(dead.failure, "MORE_WOULD_GO");
+        assert_eq!(world.vendor.count(), 0);
+        // Once nothing else of the person is there, it is done.
+        world.delete(ADA, "payment_details").await;
+        let mut admin = world.server.admin().await;
+        let again = RetryTaskRequest { task_id: dead.task_id.clone(), ..RetryTaskRequest::default() };
+        admin.task.retry_task(again).await.expect("taken up");
+        world.all_become(TaskState::Completed).await;
+        assert_eq!(world.tasks().await.len(), 2);
+        assert!(world.vendor.with(|stripe| stripe.runs) >= 1);
+    }
+
+    async fn an_erasure_of_a_part_is_done_where_more_may_go(place: Place) {
+        let world = World::open(place, "google_analytics", Google::new()).await;
+        world.register(ADA, "visitor", &["11.22"]).await;
+        let second = Item { item_key: "visit 2".to_owned(), ..text("navigation", "/shop") };
+        let second = world.register_item(ADA, "visitor", second).await;
+        world.delete_item(ADA, &second).await;
+        world.becomes(TaskState::Suppressed).await;
+        assert_eq!(world.vendor.with(|google| google.deletions.clone()), ["11.22"]);
     }
 
     async fn stripe_waits_ninety_days_validates_runs_and_keeps_what_the_law_makes_it_keep(place: Place) {

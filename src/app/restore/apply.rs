@@ -170,6 +170,46 @@ pub(super) async fn to_living(
     subject: SubjectId,
     entry: &JournalEntry,
 ) -> Result<Option<Event>, Error> {
+    match &entry.what {
+        JournalKind::ConsentDenied(_)
+        | JournalKind::Objected { .. }
+        | JournalKind::ObjectionDecided { .. } => deny_again(tx, subject, entry).await,
+        JournalKind::Restricted { .. } | JournalKind::RestrictionLifted { .. } => {
+            restrict_again(tx, subject, entry).await
+        }
+        JournalKind::ItemsDeleted { items, deleted_at } => {
+            delete_again(tx, subject, items, *deleted_at).await
+        }
+        JournalKind::ItemsRetained {
+            items,
+            subject_request_id,
+        } => retain_again(tx, subject, items, *subject_request_id, true).await,
+        JournalKind::Erased(erased) => erase_again(tx, subject, erased).await.map(Some),
+        JournalKind::CategoryEnded { .. } => end_again(tx, subject, entry).await,
+        JournalKind::IdentifiersUnlinked { identifiers } => {
+            for identifier in identifiers {
+                tx.unlink_hashed(subject, identifier, entry.at).await?;
+            }
+            Ok(Some(Event::new(
+                EventKind::IdentifierUnlinked,
+                Some(subject),
+            )))
+        }
+        JournalKind::HoldKept(hold) => hold_again(tx, subject, hold).await.map(Some),
+        JournalKind::SubjectsMerged { .. }
+        | JournalKind::RequestKept(_)
+        | JournalKind::ErasureKept(_)
+        | JournalKind::TaskKept(_)
+        | JournalKind::NoticeKept(_) => Ok(None),
+    }
+}
+
+/// A no to a purpose, and what became of it.
+async fn deny_again(
+    tx: &mut Tx,
+    subject: SubjectId,
+    entry: &JournalEntry,
+) -> Result<Option<Event>, Error> {
     let of = |kind| Event::new(kind, Some(subject));
     match &entry.what {
         JournalKind::ConsentDenied(denied) => {
@@ -204,6 +244,18 @@ pub(super) async fn to_living(
                 .await?;
             Ok(Some(of(EventKind::ObjectionDecided)))
         }
+        _ => Ok(None),
+    }
+}
+
+/// A restriction, and its end.
+async fn restrict_again(
+    tx: &mut Tx,
+    subject: SubjectId,
+    entry: &JournalEntry,
+) -> Result<Option<Event>, Error> {
+    let of = |kind| Event::new(kind, Some(subject));
+    match &entry.what {
         JournalKind::Restricted {
             restriction_id,
             data_categories,
@@ -232,27 +284,7 @@ pub(super) async fn to_living(
                 .await?;
             Ok(Some(of(EventKind::RestrictionLifted)))
         }
-        JournalKind::ItemsDeleted { items, deleted_at } => {
-            delete_again(tx, subject, items, *deleted_at).await
-        }
-        JournalKind::ItemsRetained {
-            items,
-            subject_request_id,
-        } => retain_again(tx, subject, items, *subject_request_id, true).await,
-        JournalKind::Erased(erased) => erase_again(tx, subject, erased).await.map(Some),
-        JournalKind::CategoryEnded { .. } => end_again(tx, subject, entry).await,
-        JournalKind::IdentifiersUnlinked { identifiers } => {
-            for identifier in identifiers {
-                tx.unlink_hashed(subject, identifier, entry.at).await?;
-            }
-            Ok(Some(of(EventKind::IdentifierUnlinked)))
-        }
-        JournalKind::HoldKept(hold) => hold_again(tx, subject, hold).await.map(Some),
-        JournalKind::SubjectsMerged { .. }
-        | JournalKind::RequestKept(_)
-        | JournalKind::ErasureKept(_)
-        | JournalKind::TaskKept(_)
-        | JournalKind::NoticeKept(_) => Ok(None),
+        _ => Ok(None),
     }
 }
 

@@ -351,7 +351,7 @@ pub(super) async fn read_places(
     Ok(places)
 }
 
-fn disclosed(disclosures: &[Disclosure]) -> Vec<Disclosed> {
+pub(super) fn disclosed(disclosures: &[Disclosure]) -> Vec<Disclosed> {
     let each = disclosures.iter().flat_map(|disclosure| {
         disclosure.items.iter().map(|(item_id, _)| Disclosed {
             processor: disclosure.processor.clone(),

@@ -27,6 +27,10 @@ pub(super) fn check(declaration: &Declaration) -> Vec<Problem> {
                 let what = "must not be `suppressed`: only an erasure has a first stage";
                 problems.push(Problem::new(format!("{path}.finish.outcome"), what));
             }
+            if program.may_take_more && *kind != Kind::Erase {
+                let what = "must not be set: only an erasure takes anything away";
+                problems.push(Problem::new(format!("{path}.may_take_more"), what));
+            }
         }
     }
     for kind in declaration.kinds() {

@@ -152,6 +152,9 @@ pub struct Program {
     pub steps: Vec<Step>,
     /// How it ends when all are made.
     pub finish: Finish,
+    /// Of an erasure: whether the calls may erase more of the person than the task names. Otherwise a task
+    /// that names a part goes to a person, as long as the processor has more.
+    pub may_take_more: bool,
     /// The fields of each list, in the order of a row's values.
     pub lists: BTreeMap<String, Vec<String>>,
 }

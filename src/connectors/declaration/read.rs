@@ -233,6 +233,7 @@ fn program(fields: &Fields<'_>, referred: &[String]) -> Option<Program> {
         place.list(|place| place.fields(steps::step))
     });
     let finish = fields.required("finish", |place| place.fields(steps::finish));
+    let may_take_more = fields.or_default("may_take_more", Place::flag);
     let steps = steps?;
     let mut lists = BTreeMap::new();
     for list in referred {
@@ -249,6 +250,7 @@ fn program(fields: &Fields<'_>, referred: &[String]) -> Option<Program> {
     Some(Program {
         steps,
         finish: finish?,
+        may_take_more,
         lists,
     })
 }

@@ -58,9 +58,11 @@ impl Carrier {
             task_id: opened.task.task_id,
             lease_id: held.lease_id,
         };
-        let outcome = match progress(&opened) {
-            Some(progress) => self.advance(lease, &job(&opened), progress).await,
-            None => Ok(Some(Word::unreadable())),
+        let outcome = match (progress(&opened), self.would_take_more(&opened).await) {
+            (None, _) => Ok(Some(Word::unreadable())),
+            (_, Err(error)) => Err(error),
+            (_, Ok(true)) => Ok(Some(Word::for_good(code::MORE_WOULD_GO.to_owned()))),
+            (Some(progress), Ok(false)) => self.advance(lease, &job(&opened), progress).await,
         };
         let said = match outcome {
             Ok(Some(word)) => self.say(lease, word).await,
@@ -72,6 +74,15 @@ impl Carrier {
             let error = error.for_operators();
             tracing::warn!(task_id = %lease.task_id, error, "the work on a task was lost");
         }
+    }
+
+    /// Whether the calls would erase what the processor still has for something. What was begun is finished.
+    async fn would_take_more(&self, opened: &OpenedTask) -> Result<bool, Error> {
+        let is_new = opened.task.kind == TaskKind::Erase && opened.progress.is_none();
+        if !is_new || !self.connector.erases_whole_people_only() {
+            return Ok(false);
+        }
+        self.registry.has_more(&opened.task).await
     }
 
     /// `None`: there is nothing to say, the process stops without a call under way.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use registry::{
     connectors::shipped::shipped,
     proto::v1::{
-        DeleteRecordsRequest, ListTasksRequest, Task, TaskState, WithdrawConsentRequest,
-        withdraw_consent_request::Who,
+        DeleteRecordsRequest, Item, ListTasksRequest, RegisterCollectionRequest, Task, TaskState,
+        WithdrawConsentRequest, withdraw_consent_request::Who,
     },
     runtime::clock::{Clock, TestClock},
 };
@@ -153,6 +153,31 @@ impl<V: Vendor> World<V> {
         }
         let registered = admin.collection.register_collection(person).await;
         registered.expect("registered");
+    }
+
+    /// Registers one more item of a person. Says its id.
+    pub async fn register_item(&self, email: &str, category: &str, item: Item) -> String {
+        let mut admin = self.server.admin().await;
+        let more = RegisterCollectionRequest {
+            subject: Some(by("email", email)),
+            subject_category: category.to_owned(),
+            items: vec![item],
+            ..RegisterCollectionRequest::default()
+        };
+        let registered = admin.collection.register_collection(more).await;
+        let registered = registered.expect("registered").into_inner();
+        registered.items[0].item_id.clone()
+    }
+
+    /// Deletes one item of a person.
+    pub async fn delete_item(&self, email: &str, item_id: &str) {
+        let mut admin = self.server.admin().await;
+        let delete = DeleteRecordsRequest {
+            subject: Some(by("email", email)),
+            item_ids: vec![item_id.to_owned()],
+            ..DeleteRecordsRequest::default()
+        };
+        admin.record.delete_records(delete).await.expect("deleted");
     }
 
     /// Deletes what the registry has of a person, so that whoever has it too is told.
