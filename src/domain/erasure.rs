@@ -238,7 +238,7 @@ mod tests {
 
     fn anna() -> SubjectState {
         let mut anna = SubjectState::new(SubjectId(Uuid::from_u128(9)));
-        anna.items = vec![item(1, "invoice"), item(2, "email_address")];
+        anna.items = vec![item(1, "invoice"), item(2, "email_address")].into();
         anna
     }
 
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn what_has_stayed_goes_when_the_law_and_every_hold_have_let_go_of_it() {
         let (policy, mut anna) = (taxed(), anna());
-        anna.items = vec![item(1, "order_contents"), item(2, "order_contents")];
+        anna.items = vec![item(1, "order_contents"), item(2, "order_contents")].into();
         anna.items[0].retained_for = Some(Vec::new());
         let held = LegalHold {
             data_categories: vec!["order_contents".parse().expect("a name")],

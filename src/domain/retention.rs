@@ -118,12 +118,9 @@ fn last_activity(subject: &SubjectState, item: &ItemState, rule: &Retention) -> 
         .map(|(_, at)| *at);
     let collected = subject
         .items
-        .iter()
-        .filter(|other| {
-            other.data_category == item.data_category
-                && (rule.subjects.is_empty() || rule.subjects.contains(&other.subject_category))
-        })
-        .map(|other| other.collected_at);
+        .latest_collections(&item.data_category)
+        .filter(|(category, _)| rule.subjects.is_empty() || rule.subjects.contains(category))
+        .map(|(_, at)| at);
     seen.chain(collected)
         .fold(item.collected_at, Timestamp::max)
 }

@@ -1,13 +1,15 @@
 //! A subject as the decision sees it: everything that bears on lawfulness, and no content.
 
+mod items;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+pub use self::items::Items;
 use super::{
     consent::ConsentFact,
     id::{ObjectionId, RestrictionId, SubjectId},
-    item::ItemState,
     name::{DataCategory, Purpose, Source, SubjectCategory},
 };
 
@@ -65,7 +67,7 @@ pub struct SubjectState {
     /// Memberships, past ones included.
     pub memberships: Vec<Membership>,
     /// Live items, without content.
-    pub items: Vec<ItemState>,
+    pub items: Items,
     /// Every consent fact, in no order.
     pub consents: Vec<ConsentFact>,
     /// Objections, rejected ones included.
@@ -83,7 +85,7 @@ impl SubjectState {
             subject_id,
             erased_at: None,
             memberships: Vec::new(),
-            items: Vec::new(),
+            items: Items::default(),
             consents: Vec::new(),
             objections: Vec::new(),
             restrictions: Vec::new(),

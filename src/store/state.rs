@@ -4,7 +4,12 @@
 use std::collections::HashMap;
 
 use super::{error::StoreError, session::Session, subject::SubjectRecord};
-use crate::domain::{id::SubjectId, name::DataCategory, revision::Revision, subject::SubjectState};
+use crate::domain::{
+    id::SubjectId,
+    name::DataCategory,
+    revision::Revision,
+    subject::{Items, SubjectState},
+};
 
 /// Subjects of one round of queries: an id is a parameter of each.
 const SUBJECTS_MAX: usize = 1_000;
@@ -46,7 +51,7 @@ impl Session {
             subject_id: id,
             erased_at: record.erased_at,
             memberships: only(self.list_memberships(&[id]).await?),
-            items: Vec::new(),
+            items: Items::default(),
             consents: only(self.list_consent_facts(&[id]).await?),
             objections: only(self.list_objections(&[id]).await?),
             restrictions: only(self.list_restrictions(&[id]).await?),
@@ -73,7 +78,7 @@ impl Session {
                 subject_id: id,
                 erased_at: record.erased_at,
                 memberships: memberships.remove(&id).unwrap_or_default(),
-                items: items.remove(&id).unwrap_or_default(),
+                items: items.remove(&id).unwrap_or_default().into(),
                 consents: consents.remove(&id).unwrap_or_default(),
                 objections: objections.remove(&id).unwrap_or_default(),
                 restrictions: restrictions.remove(&id).unwrap_or_default(),

@@ -255,11 +255,14 @@ impl Vault {
                 .into_tuple()
                 .all(&self.pool)
                 .await?;
-            let rows = rows.into_iter();
-            states.extend(rows.map(|(owner, is_there)| match is_there {
-                true => (owner, KeyState::There),
-                false => (owner, KeyState::Destroyed),
-            }));
+            for (owner, is_there) in rows {
+                let state = if is_there {
+                    KeyState::There
+                } else {
+                    KeyState::Destroyed
+                };
+                states.insert(owner, state);
+            }
         }
         Ok(states)
     }

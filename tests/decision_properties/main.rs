@@ -180,7 +180,7 @@ fn erasure_denies_whatever_was_allowed() {
             return Ok(());
         };
         subject.erased_at = Some(now);
-        for item in &mut subject.items {
+        for item in subject.items.iter_mut() {
             item.retained_for = None;
         }
         prop_assert_eq!(answer(&world, now).reason, DecisionReason::SubjectErased);
@@ -211,7 +211,7 @@ fn what_should_be_erased_is_answered_for_its_grounds_alone() {
         let Some(subject) = &mut world.subject else {
             return Ok(());
         };
-        for item in &mut subject.items {
+        for item in subject.items.iter_mut() {
             item.retained_for = Some(Vec::new());
         }
         prop_assert_eq!(answer(&world, now).effect, Effect::Deny);

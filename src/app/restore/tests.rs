@@ -317,7 +317,7 @@ async fn a_deletion_takes_what_it_meant_and_leaves_what_was_collected_later() {
     let before = items[0].collected_at - jiff::SignedDuration::from_secs(1);
     let deletion = |number, deleted_at: Timestamp| {
         let mut old = items.clone();
-        for item in &mut old {
+        for item in old.iter_mut() {
             item.collected_at = before;
         }
         let what = JournalKind::deleted(&old[..1], deleted_at);

@@ -1,6 +1,9 @@
 //! Whether a processor has more of a person than a task tells it to erase: most can erase a person only as
 //! a whole.
 
+use std::collections::HashSet;
+
+use super::inform::disclosed;
 use crate::{
     app::{
         error::Error,
@@ -8,8 +11,6 @@ use crate::{
     },
     domain::task::{Affected, Recipient, Task, TaskKind, keepers, recipients},
 };
-
-use super::inform::disclosed;
 
 impl Registry {
     /// Whether disclosures or the policy in force say that the processor of a task has other live items of
@@ -25,7 +26,8 @@ impl Registry {
             .await?
             .remove(&task.subject_id)
             .unwrap_or_default();
-        live.retain(|item| !task.item_ids.contains(&item.item_id));
+        let named: HashSet<_> = task.item_ids.iter().collect();
+        live.retain(|item| !named.contains(&item.item_id));
         let ids: Vec<_> = live.iter().map(|item| item.item_id).collect();
         let disclosures = snapshot.list_disclosures_of(task.subject_id, &ids).await?;
         let now = snapshot.now();

@@ -102,7 +102,7 @@ mod tests {
     fn waited_for(data: &str, holds: &[LegalHold], now: &str) -> u64 {
         let mut subject = SubjectState::new(SubjectId(Uuid::from_u128(9)));
         // The second one is of another request.
-        subject.items = vec![item(1, data), item(2, data)];
+        subject.items = vec![item(1, data), item(2, data)].into();
         let left = [ItemId(Uuid::from_u128(1))].into();
         count_waited_for(&policy(), &subject, holds, &left, at(now))
     }

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     app::Error,
+    domain::audit::Action,
     grpc::{
         scopes::{Target, is_stream, target},
         status::Failure,
@@ -35,6 +36,9 @@ use crate::{
     proto::v1::ErrorReason,
     runtime::metrics::Metrics,
 };
+
+/// How many times as long as any other a call may take that looks at every subject.
+const LONG_LOOK: u32 = 30;
 
 /// How many calls at once, and how long each.
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +134,7 @@ impl Shared {
         match self.admit(target) {
             Err(status) => self.send(call, status.into_http(), None),
             Ok(permit) => {
-                let response = self.run(inner, request).await;
+                let response = self.run(inner, request, self.time_for(target)).await;
                 self.send(call, response, permit)
             }
         }
@@ -149,13 +153,20 @@ impl Shared {
         }
     }
 
-    async fn run<S>(&self, mut inner: S, request: Request<Body>) -> Response<Body>
+    fn time_for(&self, target: Target) -> Duration {
+        match target {
+            Target::Rpc(Action::PreviewPurge) => self.call_timeout.saturating_mul(LONG_LOOK),
+            _ => self.call_timeout,
+        }
+    }
+
+    async fn run<S>(&self, mut inner: S, request: Request<Body>, time: Duration) -> Response<Body>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
         // The call itself may panic too, before there is a future.
         let call = AssertUnwindSafe(async move { inner.call(request).await }).catch_unwind();
-        match timeout(self.call_timeout, call).await {
+        match timeout(time, call).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_)) => panicked().into_http(),

@@ -228,19 +228,15 @@ pub async fn journaled(place: &Place, client: SubjectId, kind: &str) -> i64 {
     let connection = place.connect().await;
     let pending = "SELECT count(*) AS n FROM journal_entries WHERE journaled_at IS NULL";
     assert_eq!(number(&connection, pending).await, 0, "everything is there");
-    match &place.journal {
-        JournalPlace::File(path) => {
-            let text = std::fs::read_to_string(path).expect("a journal");
-            let of_client = text.lines().filter(|line| {
-                line.contains(&format!("\"{kind}\"")) && line.contains(&client.to_string())
-            });
-            let ids = of_client.filter_map(|line| line.split(' ').nth(2));
-            let ids: BTreeSet<_> = ids.collect();
-            i64::try_from(ids.len()).expect("a number")
-        }
-        _ => {
-            let of_client = format!("document LIKE '%\"{kind}\"%' AND document LIKE '%{client}%'");
-            count(&connection, &format!("journal WHERE {of_client}")).await
-        }
-    }
+    let JournalPlace::File(path) = &place.journal else {
+        let of_client = format!("document LIKE '%\"{kind}\"%' AND document LIKE '%{client}%'");
+        return count(&connection, &format!("journal WHERE {of_client}")).await;
+    };
+    let text = std::fs::read_to_string(path).expect("a journal");
+    let of_client = text
+        .lines()
+        .filter(|line| line.contains(&format!("\"{kind}\"")) && line.contains(&client.to_string()));
+    let ids = of_client.filter_map(|line| line.split(' ').nth(2));
+    let ids: BTreeSet<_> = ids.collect();
+    i64::try_from(ids.len()).expect("a number")
 }

@@ -90,20 +90,14 @@ async fn stage(
         return (Stage::Unknown, None);
     };
     let id = request.record.subject_request_id;
-    let state = if is_erased {
-        let tasks = person::tasks(place, registry, id).await;
-        assert_eq!(person::told(&tasks), ["aweber", "crm"]);
-        RequestState::WaitingOnProcessors
-    } else {
-        RequestState::Received
-    };
-    assert_eq!(request.state, state);
-    let stage = if is_erased {
-        Stage::Erased
-    } else {
-        Stage::Received
-    };
-    (stage, Some(id))
+    if !is_erased {
+        assert_eq!(request.state, RequestState::Received);
+        return (Stage::Received, Some(id));
+    }
+    let tasks = person::tasks(place, registry, id).await;
+    assert_eq!(person::told(&tasks), ["aweber", "crm"]);
+    assert_eq!(request.state, RequestState::WaitingOnProcessors);
+    (Stage::Erased, Some(id))
 }
 
 /// What was answered is done, and what was not may be.

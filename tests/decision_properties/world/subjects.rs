@@ -58,7 +58,8 @@ pub(super) fn any_subject() -> impl Strategy<Value = SubjectState> {
                 let mut subject = SubjectState::new(SubjectId(Uuid::from_u128(1)));
                 subject.erased_at = erased.then(|| day(10));
                 subject.memberships = memberships.into_iter().map(membership_of).collect();
-                subject.items = number(items, |item: &mut ItemState, id| item.item_id = ItemId(id));
+                subject.items =
+                    number(items, |item: &mut ItemState, id| item.item_id = ItemId(id)).into();
                 subject.consents = consents;
                 subject.objections = objections.into_iter().map(objection_of).collect();
                 subject.restrictions = restrictions.into_iter().map(restriction_of).collect();

@@ -53,7 +53,7 @@ async fn in_berlin(server: &TestServer, retention: Vec<Retention>) -> Clients {
         ..policy.expect("a policy")
     };
     let controller = policy.controller.as_mut().expect("a controller");
-    controller.time_zone = "Europe/Berlin".to_owned();
+    "Europe/Berlin".clone_into(&mut controller.time_zone);
     let publication = PublishPolicyRequest {
         policy: Some(policy),
         accept_findings: true,

@@ -164,8 +164,8 @@ on_both! {
         let lift = LiftRestrictionRequest { subject_request_id: "7".to_owned(), informed_at: ahead, request_id: String::new() };
         let status = admin.request.lift_restriction(lift).await.expect_err("wrong");
         assert_eq!(fields(&status), ["subject_request_id", "informed_at"]);
-        let list = ListRequestsRequest { subject: Some(by("telex", ADA)), page_size: -1, ..ListRequestsRequest::default() };
-        let status = admin.request.list_requests(list).await.expect_err("wrong");
+        let page = ListRequestsRequest { subject: Some(by("telex", ADA)), page_size: -1, ..ListRequestsRequest::default() };
+        let status = admin.request.list_requests(page).await.expect_err("wrong");
         assert_eq!(fields(&status), ["page_size", "subject.identifier.type"]);
     }
 
