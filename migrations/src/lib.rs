@@ -3,7 +3,9 @@
 //! and the journal always does.
 
 mod journal_0001_entries;
+mod journal_0002_statistics;
 mod keys_0001_subject_keys;
+mod keys_0002_statistics;
 mod registry_0001_initial;
 mod registry_0002_audit_log;
 mod registry_0003_journal;
@@ -13,6 +15,7 @@ mod registry_0006_erasure;
 mod registry_0008_requests;
 mod registry_0010_monitoring;
 mod registry_0011_waiting;
+mod registry_0012_statistics;
 mod schema;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -35,6 +38,7 @@ impl MigratorTrait for Registry {
             Box::new(registry_0008_requests::Migration),
             Box::new(registry_0010_monitoring::Migration),
             Box::new(registry_0011_waiting::Migration),
+            Box::new(registry_0012_statistics::Migration),
         ]
     }
 
@@ -50,7 +54,10 @@ pub struct Keys;
 #[async_trait::async_trait]
 impl MigratorTrait for Keys {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(keys_0001_subject_keys::Migration)]
+        vec![
+            Box::new(keys_0001_subject_keys::Migration),
+            Box::new(keys_0002_statistics::Migration),
+        ]
     }
 
     fn migration_table_name() -> DynIden {
@@ -65,7 +72,10 @@ pub struct Journal;
 #[async_trait::async_trait]
 impl MigratorTrait for Journal {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(journal_0001_entries::Migration)]
+        vec![
+            Box::new(journal_0001_entries::Migration),
+            Box::new(journal_0002_statistics::Migration),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

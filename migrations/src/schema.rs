@@ -37,3 +37,39 @@ fn render(statement: &str, postgres: bool) -> String {
         text.replace(from, to)
     })
 }
+
+/// Lets PostgreSQL take no samples of these columns, and forget those that it has: its statistics would keep
+/// what was sealed, or a wrapped key, after it was destroyed. SQLite takes samples of nothing by itself.
+pub async fn take_no_samples(
+    manager: &SchemaManager<'_>,
+    columns: &[(&str, &str, &str)],
+) -> Result<(), DbErr> {
+    if manager.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    for (table, column, of_type) in columns {
+        // Naming its type again drops the samples, and rewrites nothing.
+        let forget = format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {of_type}");
+        let never = format!("ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS 0");
+        for statement in [forget, never] {
+            let connection = manager.get_connection();
+            connection.execute_unprepared(&statement).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets PostgreSQL take samples of them as of any other.
+pub async fn take_samples(
+    manager: &SchemaManager<'_>,
+    columns: &[(&str, &str, &str)],
+) -> Result<(), DbErr> {
+    if manager.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    for (table, column, _) in columns {
+        let again = format!("ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS -1");
+        manager.get_connection().execute_unprepared(&again).await?;
+    }
+    Ok(())
+}
