@@ -108,6 +108,7 @@ on_each! {
         assert_eq!(dead.failure, "MORE_WOULD_GO");
         assert_eq!(world.vendor.count(), 0);
         // Once nothing else of the person is there, it is done.
+        world.clock.advance(Duration::from_secs(1));
         world.delete(ADA, "payment_details").await;
         world.last_becomes(TaskState::Completed).await;
         let mut admin = world.server.admin().await;
