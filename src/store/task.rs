@@ -3,8 +3,11 @@
 //!
 //! Nothing here hangs on the subject's key: a task goes on when the subject is erased or merged away.
 
+mod filter;
 mod payload;
 
+pub use self::filter::{Reach, TaskFilter};
+use self::filter::{behind, due};
 pub(super) use self::payload::{read as read_payload, write as write_payload};
 use jiff::Timestamp;
 use sea_orm::{
@@ -20,10 +23,8 @@ use super::{
     vault::At,
 };
 use crate::domain::{
-    caller::Bound,
     id::{LeaseId, SubjectId, SubjectRequestId, TaskId},
     journal::{JournalKind, KeptTask, Sealed},
-    name::{Processor, Source},
     task::{Progress, Recipient, StateName, Task, TaskKind, TaskPayload, TaskState},
 };
 
@@ -61,31 +62,6 @@ mod row {
     pub enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// Whose tasks are wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// One recipient's.
-    Of(Recipient),
-    /// All of which somebody may see.
-    Within {
-        /// Those of these processors.
-        processors: Bound<Processor>,
-        /// Those of these holders.
-        holders: Bound<Source>,
-    },
-}
-
-/// Which tasks are listed.
-#[derive(Clone, Debug)]
-pub struct TaskFilter {
-    /// Whose.
-    pub reach: Reach,
-    /// In which state; `None`: in any.
-    pub state: Option<StateName>,
-    /// Of which request; `None`: of all.
-    pub subject_request_id: Option<SubjectRequestId>,
 }
 
 /// A task on lease with what names the person.
@@ -469,60 +445,6 @@ impl Tx {
             .await?;
         Ok(())
     }
-}
-
-impl Reach {
-    fn condition(&self) -> Condition {
-        match self {
-            Self::Of(recipient) => of(recipient),
-            Self::Within {
-                processors,
-                holders,
-            } => Condition::any()
-                .add(within(row::Column::Processor, processors))
-                .add(within(row::Column::Holder, holders)),
-        }
-    }
-}
-
-fn of(recipient: &Recipient) -> Condition {
-    Condition::all().add(match recipient {
-        Recipient::Processor(name) => row::Column::Processor.eq(name.as_str()),
-        Recipient::Holder(name) => row::Column::Holder.eq(name.as_str()),
-    })
-}
-
-fn within<T: Ord + ToString>(column: row::Column, bound: &Bound<T>) -> Condition {
-    Condition::all().add(match bound {
-        Bound::Nothing => Expr::value(false),
-        Bound::Named(names) => column.is_in(names.iter().map(ToString::to_string)),
-        Bound::Everything => column.is_not_null(),
-    })
-}
-
-/// Due, or on a lease that has run out.
-fn due(recipient: &Recipient, kinds: &[TaskKind], now: Timestamp) -> Condition {
-    let states = [StateName::Pending, StateName::Suppressed, StateName::Leased];
-    let mut due = of(recipient)
-        .add(row::Column::CompletedAt.is_null())
-        .add(row::Column::NotBefore.lte(now.as_microsecond()))
-        .add(row::Column::State.is_in(states.map(StateName::as_str)));
-    if !kinds.is_empty() {
-        let kinds = kinds.iter().map(|kind| kind.as_str());
-        due = due.add(row::Column::Kind.is_in(kinds));
-    }
-    due
-}
-
-fn behind(created_at: Timestamp, id: TaskId) -> Condition {
-    let created_at = created_at.as_microsecond();
-    Condition::any()
-        .add(row::Column::CreatedAt.gt(created_at))
-        .add(
-            Condition::all()
-                .add(row::Column::CreatedAt.eq(created_at))
-                .add(row::Column::TaskId.gt(id.0)),
-        )
 }
 
 /// What is to be handed over goes into a package, and a lost package is written anew with tasks of its own.
