@@ -123,7 +123,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
         .with_export_lifetime(config.exports.lifetime);
     // Before anybody is answered.
     let restored = registry.restore().await;
-    restored.map_err(|error| anyhow!("what a restore left: {}", error.for_operators()))?;
+    restored.map_err(|error| anyhow!(error.for_operators()))?;
     workers::start(&lifecycle, &registry, config, connectors);
     let metrics_address = serve_metrics(config, &lifecycle, &registry).await?;
     let mut options = ServerOptions::read(&config.server)?;

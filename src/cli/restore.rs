@@ -148,12 +148,14 @@ fn describe(preview: &RestorePreview) -> String {
         );
     }
     if preview.lost_keys > 0 {
-        text += &format!(
-            "{:>8}  subjects whose key is lost: the keys are older than the data\n\
-             put the newer keys back; nothing starts without them, unless \
-             `pdr restore apply --give-up-lost-keys` erases these subjects\n",
-            preview.lost_keys
-        );
+        // Nothing else is applied before this is settled.
+        return text
+            + &format!(
+                "{:>8}  subjects whose key is lost: the keys are older than the data\n\
+                 put the newer keys back; nothing starts without them, unless \
+                 `pdr restore apply --give-up-lost-keys` erases these subjects\n",
+                preview.lost_keys
+            );
     }
     text + "`pdr restore apply`, or the next `pdr serve`, applies it\n"
 }
