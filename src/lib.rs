@@ -10,5 +10,6 @@ pub mod domain;
 pub mod grpc;
 pub mod proto;
 pub mod runtime;
+pub mod snapshot;
 pub mod store;
 pub mod workers;

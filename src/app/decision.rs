@@ -66,7 +66,7 @@ pub(super) struct Judged {
 pub(super) struct Evidence<'s> {
     pub policies: &'s PolicyHistory,
     pub policy_revision: Revision,
-    pub subjects: HashMap<SubjectId, KnownSubject>,
+    pub subjects: HashMap<SubjectId, Arc<KnownSubject>>,
     pub now: Timestamp,
 }
 
@@ -82,7 +82,7 @@ impl<'s> Evidence<'s> {
         Ok(Self {
             policies,
             policy_revision: session.policy_revision().await?,
-            subjects: session.load_states(ids, data).await?,
+            subjects: shared(session.load_states(ids, data).await?),
             now: session.now(),
         })
     }
@@ -143,6 +143,11 @@ impl<'s> Evidence<'s> {
             .map(|known| known.revision)
             .fold(self.policy_revision, Revision::max)
     }
+}
+
+fn shared(known: HashMap<SubjectId, KnownSubject>) -> HashMap<SubjectId, Arc<KnownSubject>> {
+    let shared = known.into_iter().map(|(id, known)| (id, Arc::new(known)));
+    shared.collect()
 }
 
 /// Two people for whom it is allowed: the items of both, until the first of them changes.

@@ -317,7 +317,8 @@ impl Recording {
         let mut subjects: Vec<_> = found.into_iter().map(|people| one(&people?)).collect();
         let wanted: BTreeSet<_> = subjects.iter().flatten().copied().collect();
         let wanted: Vec<_> = wanted.into_iter().collect();
-        let locked = tx.lock_subjects(&wanted).await?;
+        // What went where changes no decision.
+        let locked = tx.hold_subjects(&wanted).await?;
         for subject in &mut subjects {
             if let Ok(id) = subject {
                 let survivor = locked.get(id).map(|record| record.subject_id);

@@ -1,14 +1,18 @@
-//! May this data be used? Straight from the store: a check reads one committed state that is
-//! younger than its question, so whatever took a permission away before it is seen.
+//! May this data be used? From memory, as far as that may be answered from (`recall`), or else from one
+//! committed state that is younger than the question: either way, whatever took a permission away before it
+//! is seen.
+
+mod recall;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 
+use self::recall::Lesson;
 use super::{
     decision::{Answer, Evidence, Judged, permit},
     error::Error,
-    registry::{Registry, View, known_revision},
+    registry::{Registry, View, authorise, known_revision},
     resolve::{resolve, resolve_each},
 };
 use crate::{
@@ -91,18 +95,47 @@ impl Registry {
         checks: Vec<Check>,
         at_least_as_fresh: Option<Revision>,
     ) -> Result<Vec<Result<Answer, Error>>, Error> {
+        authorise(&caller, action)?;
+        if caller.has_expired(self.clock_now()) {
+            return Err(Error::TokenExpired);
+        }
+        let mut answers = self.recall(&caller, &checks, at_least_as_fresh);
+        let unknown = answers.iter().zip(checks);
+        let unknown = unknown.filter_map(|(answer, check)| answer.is_none().then_some(check));
+        let unknown: Vec<_> = unknown.collect();
+        if !unknown.is_empty() {
+            let read = self.read_checks(caller, action, unknown, at_least_as_fresh);
+            let mut read = read.await?.into_iter();
+            let missing = answers.iter_mut().filter(|answer| answer.is_none());
+            missing.for_each(|answer| *answer = read.next());
+        }
+        let answers: Vec<_> = answers.into_iter().flatten().collect();
+        self.count_decisions(answers.iter().flatten());
+        Ok(answers)
+    }
+
+    /// Answers checks from the store, on one state.
+    async fn read_checks(
+        &self,
+        caller: Arc<Caller>,
+        action: Action,
+        checks: Vec<Check>,
+        at_least_as_fresh: Option<Revision>,
+    ) -> Result<Vec<Result<Answer, Error>>, Error> {
+        // Before the state is opened: what changes from here on is not to be remembered as it was.
+        let mark = self.memory.as_ref().map(|memory| memory.mark());
         let view = self.view(&caller, action, at_least_as_fresh).await?;
         let recorded: Vec<_> = checks.iter().map(|check| check.record).collect();
-        let mut judged = judge_all(&view, &caller, checks).await?;
+        let (mut judged, lesson) = self.judge_all(&view, &caller, checks).await?;
         view.snapshot.close().await?;
+        if let (Some(memory), Some(mark)) = (&self.memory, mark) {
+            lesson.teach(memory, mark);
+        }
         bound_items(&mut judged);
         self.keep_recorded(caller, action, &recorded, &mut judged)
             .await?;
-        self.count_decisions(judged.iter().flatten().map(|one| &one.answer));
-        Ok(judged
-            .into_iter()
-            .map(|one| one.map(|judged| judged.answer))
-            .collect())
+        let answers = judged.into_iter();
+        Ok(answers.map(|one| one.map(|judged| judged.answer)).collect())
     }
 
     async fn keep_recorded(
@@ -127,6 +160,38 @@ impl Registry {
             judged.answer.decision_id = Some(id);
         }
         Ok(())
+    }
+
+    async fn judge_all(
+        &self,
+        view: &View,
+        caller: &Caller,
+        checks: Vec<Check>,
+    ) -> Result<(Vec<Result<Judged, Error>>, Lesson), Error> {
+        let references: Vec<_> = checks.iter().map(|check| &check.subject).collect();
+        let field = |_| "subject".to_owned();
+        let found = resolve_each(&view.snapshot, view.in_force()?, &references, field).await?;
+        let ids = found.iter().flatten().flatten();
+        let mut ids: Vec<_> = ids.map(|record| record.subject_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let data = self.data_to_read(&ids, &checks);
+        let evidence = Evidence::load(&view.snapshot, &view.policies, &ids, &data).await?;
+        let lesson = if data.is_empty() {
+            Lesson::of(view, &evidence, &references, &found)
+        } else {
+            Lesson::default()
+        };
+        let mut judged = Vec::with_capacity(checks.len());
+        for (check, found) in checks.into_iter().zip(found) {
+            judged.push(match may_ask(view, caller, &check).await {
+                Ok(()) => {
+                    found.map(|people| evidence.judge(ids_of(&people), check.query, check.explain))
+                }
+                Err(error) => Err(error),
+            });
+        }
+        Ok((judged, lesson))
     }
 
     /// What a subject's data may be used for, as far as the caller's claims go.
@@ -158,32 +223,6 @@ impl Registry {
             revision: evidence.revision(&[id]),
         })
     }
-}
-
-async fn judge_all(
-    view: &View,
-    caller: &Caller,
-    checks: Vec<Check>,
-) -> Result<Vec<Result<Judged, Error>>, Error> {
-    let references: Vec<_> = checks.iter().map(|check| &check.subject).collect();
-    let field = |_| "subject".to_owned();
-    let found = resolve_each(&view.snapshot, view.in_force()?, &references, field).await?;
-    let ids = found.iter().flatten().flatten();
-    let mut ids: Vec<_> = ids.map(|record| record.subject_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let data = data_asked(&checks);
-    let evidence = Evidence::load(&view.snapshot, &view.policies, &ids, &data).await?;
-    let mut judged = Vec::with_capacity(checks.len());
-    for (check, found) in checks.into_iter().zip(found) {
-        judged.push(match may_ask(view, caller, &check).await {
-            Ok(()) => {
-                found.map(|people| evidence.judge(ids_of(&people), check.query, check.explain))
-            }
-            Err(error) => Err(error),
-        });
-    }
-    Ok(judged)
 }
 
 fn ids_of(people: &[SubjectRecord]) -> Vec<SubjectId> {

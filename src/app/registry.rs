@@ -29,6 +29,7 @@ use crate::{
         revision::Revision,
     },
     runtime::{clock::Clock, metrics::Metrics},
+    snapshot::Memory,
     store::{
         Session, Snapshot, Store, StoreError, Tx, WriteError,
         idempotency::{Remembered, RequestKey},
@@ -51,6 +52,8 @@ pub struct Registry {
     pub(super) holidays: Arc<PublicHolidays>,
     pub(super) export_lifetime: SignedDuration,
     pub(super) stopping: CancellationToken,
+    /// What checks are answered from without asking the store, if anything is.
+    pub(super) memory: Option<Arc<Memory>>,
 }
 
 /// One call that writes: who, what, and under which idempotency key.
@@ -248,6 +251,17 @@ impl Registry {
             holidays: Arc::default(),
             export_lifetime: SignedDuration::from_hours(24 * LIFETIME_DAYS),
             stopping,
+            memory: None,
+        }
+    }
+
+    /// The same, with a memory that checks are answered from. Whoever tells the store's changes to it sees
+    /// that it is never stale.
+    #[must_use]
+    pub fn with_memory(self, memory: Arc<Memory>) -> Self {
+        Self {
+            memory: Some(memory),
+            ..self
         }
     }
 
@@ -388,6 +402,7 @@ pub(super) fn answered<T: DeserializeOwned>(
     }
     // The first answer may have been lost between the commit and the journal.
     tx.owe_journal();
+    tx.note_repeat();
     let value = serde_json::from_str(&remembered.response)
         .map_err(|error| Error::Internal(format!("a remembered answer does not read: {error}")))?;
     Ok(Written {

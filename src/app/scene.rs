@@ -93,6 +93,7 @@ pub(crate) async fn shared_email(test: &TestRegistry, people: &[SubjectId]) -> S
                 normalised: normalise(Normalise::Email, value.expose()).expect("an address"),
                 value: value.clone(),
                 shared: true,
+                leads_elsewhere: true,
             });
             let links: Vec<_> = links.collect();
             tx.link_identifiers(&links, "tests").await

@@ -10,6 +10,8 @@ pub struct Upkeep {
     pub answers_forgotten: u64,
     /// Withdrawal tokens that have run out.
     pub tokens_forgotten: u64,
+    /// Changes of which every replica has heard long ago.
+    pub changes_trimmed: u64,
     /// Keys that no subject came to need.
     pub keys_removed: u64,
     /// Keys whose destruction had been decided and was not completed yet.
@@ -28,11 +30,13 @@ impl Registry {
                 Box::pin(async move { Ok::<_, Error>(tx.forget_withdrawal_tokens().await?) })
             })
             .await?;
+        let changes_trimmed = self.store.trim_changes().await?;
         let keys_destroyed = self.store.complete_key_destructions(now).await?;
         let keys_removed = self.store.sweep_orphan_keys(now).await?;
         Ok(Upkeep {
             answers_forgotten,
             tokens_forgotten,
+            changes_trimmed,
             keys_removed,
             keys_destroyed,
         })

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use anyhow::{Context, Result, anyhow};
 use tonic::{service::Routes, transport::server::TcpIncoming};
 
+use super::recollection::{AmongReplicas, remember};
 use crate::{
     app::Registry,
     auth::TokenVerifier,
@@ -43,6 +44,7 @@ pub struct Assembled {
     pub registry: Registry,
     /// Its life.
     pub lifecycle: Lifecycle,
+    among: Option<AmongReplicas>,
     incoming: TcpIncoming,
     gate: Gate,
     options: ServerOptions,
@@ -118,9 +120,11 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     let verifier = TokenVerifier::open(&config.auth, clock.clone()).await;
     let verifier = Arc::new(verifier.context("the issuer's keys")?);
     lifecycle.spawn("jwks", verifier.jwks().keep_fresh(lifecycle.soft()));
-    let registry = Registry::new(Arc::new(store), clock.clone(), lifecycle.soft())
+    let store = Arc::new(store);
+    let registry = Registry::new(store.clone(), clock.clone(), lifecycle.soft())
         .with_holidays(config.requests.public_holidays.clone())
         .with_export_lifetime(config.exports.lifetime);
+    let (registry, among) = remember(config, &store, clock.clone(), registry, &lifecycle);
     // Before anybody is answered.
     let restored = registry.restore().await;
     restored.map_err(|error| anyhow!(error.for_operators()))?;
@@ -135,6 +139,7 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
         metrics_address,
         registry,
         lifecycle,
+        among,
         incoming,
         gate: Gate { verifier, clock },
         options,
@@ -180,7 +185,11 @@ impl Assembled {
                 .await
                 .map_err(|error| Arc::new(error) as _)
         });
-        Ok(self.lifecycle.run_until_stopped().await?)
+        let stopped = self.lifecycle.run_until_stopped().await;
+        if let Some(among) = self.among {
+            among.leave().await;
+        }
+        Ok(stopped?)
     }
 }
 

@@ -25,6 +25,7 @@ pub mod output;
 mod paint;
 mod person;
 mod policy;
+mod recollection;
 mod records;
 mod register;
 mod report;

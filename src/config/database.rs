@@ -16,6 +16,8 @@ const SCHEMES: &str = "must begin with sqlite: or postgres://";
 pub struct Database {
     /// The database.
     pub url: DatabaseUrl,
+    /// The same database without a pooler between, where there is one: to hear of other replicas' changes.
+    pub direct_url: Option<DatabaseUrl>,
     /// Most connections that are open at once.
     pub max_connections: u32,
 }
@@ -24,6 +26,7 @@ impl Database {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         Self {
             url: required_url(section),
+            direct_url: DatabaseUrl::read(section, "direct_url"),
             max_connections: section.number(
                 "max_connections",
                 MAX_CONNECTIONS,
@@ -35,6 +38,7 @@ impl Database {
     pub(super) fn development(url: DatabaseUrl) -> Self {
         Self {
             url,
+            direct_url: None,
             max_connections: MAX_CONNECTIONS,
         }
     }

@@ -12,6 +12,7 @@ pub mod journal;
 pub mod keys;
 mod load;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod requests;
 pub mod retention;
@@ -27,6 +28,7 @@ pub use exports::Exports;
 pub use journal::Journal;
 pub use keys::Keys;
 pub use log::{Log, LogFormat, LogLevel};
+pub use memory::Memory;
 pub use metrics::Metrics;
 pub use requests::Requests;
 pub use retention::Retention;
@@ -48,6 +50,8 @@ pub struct Config {
     pub keys: Keys,
     /// Where is kept what was taken away.
     pub journal: Journal,
+    /// What checks are answered from.
+    pub memory: Memory,
     /// Packages for people.
     pub exports: Exports,
     /// How often is looked for what goes because its time has run out.
@@ -83,6 +87,7 @@ impl Config {
             database: Database::development(sqlite("registry.db")?),
             keys: Keys::development(data_dir, sqlite("keys.db")?),
             journal: Journal::development(data_dir),
+            memory: Memory::development(),
             exports: Exports::development(),
             retention: Retention::development(),
             auth: Auth::development(data_dir),
@@ -106,6 +111,7 @@ impl Config {
             server,
             keys: Keys::read(&mut settings.section("keys")),
             journal: Journal::read(&mut settings.section("journal"), &database),
+            memory: Memory::read(&mut settings.section("memory")),
             exports: Exports::read(&mut settings.section("exports")),
             database,
             retention: Retention::read(&mut settings.section("retention")),
@@ -230,6 +236,7 @@ mod tests {
             let database = Database::read(&mut settings.section("database"));
             Journal::read(&mut settings.section("journal"), &database);
             Keys::read(&mut settings.section("keys"));
+            Memory::read(&mut settings.section("memory"));
             Exports::read(&mut settings.section("exports"));
             Retention::read(&mut settings.section("retention"));
             Auth::read(&mut settings.section("auth"));

@@ -36,6 +36,7 @@ struct Instruments {
     durations: Histograms,
     decisions: Counters<2>,
     retries: Counters<1>,
+    checks: Counters<1>,
     shown: Arc<Shown>,
 }
 
@@ -76,6 +77,14 @@ impl Metrics {
         self.0.decisions.get_or_create(&labels).inc();
     }
 
+    /// So many checks were answered from there: memory, or the store.
+    pub fn checked(&self, from: &'static str, checks: usize) {
+        if checks > 0 {
+            let labels = [("from", from)];
+            self.0.checks.get_or_create(&labels).inc_by(checks as u64);
+        }
+    }
+
     /// A transaction met another one and begins again.
     pub fn retried(&self, transaction: &'static str) {
         let labels = [("transaction", transaction)];
@@ -114,6 +123,9 @@ impl Default for Metrics {
         let retries = Counters::default();
         let help = "Transactions that met another one and began again";
         registry.register("transaction_retries", help, retries.clone());
+        let checks = Counters::default();
+        let help = "Checks, by where their answer came from";
+        registry.register("checks", help, checks.clone());
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program that runs", version);
         let shown = Arc::new(Shown::default());
@@ -124,6 +136,7 @@ impl Default for Metrics {
             durations,
             decisions,
             retries,
+            checks,
             shown,
         }))
     }

@@ -1,7 +1,7 @@
 //! The store: opened once, shared by all. `snapshot` reads, `write` writes; there is no third way.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -11,9 +11,11 @@ use sea_orm::DatabaseConnection;
 use tokio::sync::RwLock;
 
 use super::{
+    changes::{Forgetting, Note, Witness},
     dialect::{Dialect, Tables},
     error::{StoreError, WriteError},
     faults::Faults,
+    identifier::IdentifierKey,
     journal::{Journal, JournalPlace},
     policy::KnownPolicies,
     session::{Session, Snapshot, Tx},
@@ -56,13 +58,15 @@ pub struct StoreOptions {
 /// The database, its keys, and the policies read so far.
 pub struct Store {
     dialect: Dialect,
-    pool: DatabaseConnection,
+    pub(super) pool: DatabaseConnection,
     readers: Option<DatabaseConnection>,
     queue: Option<WriteQueue>,
     pub(super) vault: Arc<Vault>,
     pub(super) journal: Journal,
     faults: Faults,
     pub(super) waiting: Waiting,
+    /// Who is told of changes.
+    pub(super) witness: Arc<OnceLock<Arc<dyn Witness>>>,
     time_source: TimeSource,
     metrics: Metrics,
     pub(super) policies: RwLock<KnownPolicies>,
@@ -84,11 +88,13 @@ impl Store {
         );
         let journal = Journal::open(options.journal).await?;
         let (faults, waiting) = (Faults::default(), Waiting::default());
+        let witness = Arc::<OnceLock<_>>::default();
         let queue = (dialect == Dialect::Sqlite).then(|| {
             WriteQueue::start(
                 pool.clone(),
                 vault.clone(),
                 (faults.clone(), waiting.clone()),
+                witness.clone(),
             )
         });
         Ok(Self {
@@ -100,6 +106,7 @@ impl Store {
             journal,
             faults,
             waiting,
+            witness,
             time_source: options.time_source,
             metrics: Metrics::default(),
             policies: RwLock::default(),
@@ -112,9 +119,19 @@ impl Store {
         self.dialect
     }
 
+    /// Whose clock decides.
+    pub fn time_source(&self) -> TimeSource {
+        self.time_source
+    }
+
     /// What is counted in this process.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// As [`Session::sole_hash`].
+    pub fn sole_hash(&self, (kind, value): &IdentifierKey) -> Option<[u8; 32]> {
+        self.vault.sole_index_hash(kind, value)
     }
 
     /// The keys of the deployment.
@@ -207,13 +224,29 @@ impl Store {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE_FIRST * 32);
                 }
-                outcome => return outcome,
+                Err(error) => return Err(error),
+                Ok((value, note)) => {
+                    self.settle(&note).await;
+                    return Ok(value);
+                }
             }
         }
         unreachable!("the last attempt returns")
     }
 
-    async fn attempt<T, E, F>(&self, now: Timestamp, body: &F) -> Result<T, E>
+    /// Waits until nobody answers from what was before.
+    async fn settle(&self, note: &Note) {
+        let Some(witness) = self.witness.get() else {
+            return;
+        };
+        if note.repeats {
+            witness.settle(None).await;
+        } else if !note.changes.is_empty() {
+            witness.settle(Some(&note.changes)).await;
+        }
+    }
+
+    async fn attempt<T, E, F>(&self, now: Timestamp, body: &F) -> Result<(T, Note), E>
     where
         F: Body<T, E>,
         E: WriteError,
@@ -223,8 +256,15 @@ impl Store {
         let mut tx = Tx(self.session(transaction, now));
         match run_body(body, &mut tx).await {
             Ok(value) => {
-                tx.0.commit().await?;
-                Ok(value)
+                let note = tx.publish_changes().await?;
+                let forgetting = Forgetting {
+                    witness: self.witness.get().map(AsRef::as_ref),
+                    changes: &note.changes,
+                };
+                let committed = tx.0.commit().await;
+                drop(forgetting);
+                committed?;
+                Ok((value, note))
             }
             Err(error) => {
                 // The body's error is the one to tell; a connection that cannot roll back is dropped.

@@ -103,6 +103,8 @@ pub struct NewIdentifier {
     pub normalised: NormalisedIdentifier,
     /// Whether it may lead to several subjects.
     pub shared: bool,
+    /// Whether it leads to others already: an answer that was given for them may not hold any more.
+    pub leads_elsewhere: bool,
 }
 
 impl Session {
@@ -115,6 +117,12 @@ impl Session {
             hash: KeyedHash(hash.to_vec()),
         });
         hashed.collect()
+    }
+
+    /// The keyed hash under which an identifier is found, where there is one only: while the index has
+    /// several keys an identifier may stand under any of them.
+    pub fn sole_hash(&self, (kind, value): &IdentifierKey) -> Option<[u8; 32]> {
+        self.vault.sole_index_hash(kind, value)
     }
 
     /// The subjects that an identifier leads to, oldest first.
@@ -324,6 +332,7 @@ impl Tx {
         let IndexHash { key_id, hash } = self
             .vault
             .index_hash(&link.identifier_type, &link.normalised);
+        self.note_identifier(&hash, link.leads_elsewhere);
         index::ActiveModel {
             identifier_type: Set(link.identifier_type.as_str().to_owned()),
             index_key: Set(key_id.as_str().to_owned()),
@@ -402,6 +411,10 @@ impl Tx {
             row.value_sealed = Set(sealed);
             rows.push(row.reset_all());
         }
+        self.note_subjects([into]);
+        for entry in &entries {
+            self.note_identifier(&entry.hash, true);
+        }
         let entries = entries.into_iter().map(|mut entry| {
             if !entry.slot.is_nil() {
                 entry.slot = into.0;
@@ -419,6 +432,8 @@ impl Tx {
         subject: SubjectId,
         links: Vec<Uuid>,
     ) -> Result<(), StoreError> {
+        // What is known of an identifier does not outlast what is known of those it leads to.
+        self.note_subjects([subject]);
         for links in links.chunks(KEYS_MAX) {
             let of = |subject_column: sea_orm::sea_query::SimpleExpr, id_column| {
                 Condition::all().add(subject_column).add(id_column)

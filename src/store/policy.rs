@@ -181,6 +181,7 @@ impl Tx {
         policy: &Policy,
         published_by: &str,
     ) -> Result<(), StoreError> {
+        self.note_policies();
         let row = row::ActiveModel {
             version: Set(policy.version.as_str().to_owned()),
             effective_from: Set(policy.effective_from.as_microsecond()),

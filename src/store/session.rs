@@ -12,7 +12,10 @@ use sea_orm::DatabaseTransaction;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{dialect::Dialect, error::StoreError, faults::Faults, vault::Vault, waiting::Waiting};
+use super::{
+    changes::Noted, dialect::Dialect, error::StoreError, faults::Faults, vault::Vault,
+    waiting::Waiting,
+};
 use crate::crypto::seal::SubjectKey;
 
 /// One consistent view of the database.
@@ -25,6 +28,8 @@ pub struct Session {
     pub(super) keys: Mutex<HashMap<Uuid, Arc<SubjectKey>>>,
     /// Whether the journal must have everything pending before the answer.
     pub(super) owes_journal: AtomicBool,
+    /// What it changed of what decisions rest on.
+    pub(super) noted: Noted,
     /// Whether entries of the journal may wait for people who are not known yet.
     pub(super) waiting: Waiting,
     now: Timestamp,
@@ -46,6 +51,7 @@ impl Session {
             faults,
             keys: Mutex::default(),
             owes_journal: AtomicBool::new(false),
+            noted: Noted::default(),
             waiting,
             now,
         }

@@ -152,6 +152,18 @@ impl Tx {
         &mut self,
         ids: &[SubjectId],
     ) -> Result<HashMap<SubjectId, SubjectRecord>, StoreError> {
+        let held = self.hold_subjects(ids).await?;
+        self.note_subjects(held.keys().copied());
+        self.note_subjects(held.values().map(|record| record.subject_id));
+        Ok(held)
+    }
+
+    /// As [`Tx::lock_subjects`], for what changes nothing that a decision rests on: nobody has to forget
+    /// these subjects.
+    pub async fn hold_subjects(
+        &mut self,
+        ids: &[SubjectId],
+    ) -> Result<HashMap<SubjectId, SubjectRecord>, StoreError> {
         let mut held = HashMap::with_capacity(ids.len());
         for ids in ids.chunks(KEYS_MAX) {
             let rows = row::Entity::find()
@@ -167,7 +179,7 @@ impl Tx {
         }
         for record in held.values_mut() {
             if let Some(survivor) = record.merged_into
-                && let Some(living) = self.lock_subject(survivor).await?
+                && let Some(living) = self.hold_subject(survivor).await?
             {
                 *record = living;
             }
@@ -177,10 +189,18 @@ impl Tx {
 
     /// Finds the living subject that `id` leads to and holds it until the end of the transaction:
     /// two changes of one subject never overlap. Lock several in the order of their ids.
+    ///
+    /// Whoever locks a subject is taken to change it: what is known of it in memory is forgotten.
     pub async fn lock_subject(
         &mut self,
         id: SubjectId,
     ) -> Result<Option<SubjectRecord>, StoreError> {
+        let held = self.hold_subject(id).await?;
+        self.note_subjects(held.iter().flat_map(|record| [id, record.subject_id]));
+        Ok(held)
+    }
+
+    async fn hold_subject(&mut self, id: SubjectId) -> Result<Option<SubjectRecord>, StoreError> {
         let mut wanted = id;
         loop {
             let row = row::Entity::find_by_id(wanted.0)
@@ -219,6 +239,7 @@ impl Tx {
         from: SubjectId,
         into: SubjectId,
     ) -> Result<(), StoreError> {
+        self.note_subjects([from, into]);
         row::Entity::update_many()
             .col_expr(row::Column::MergedInto, into.0.into())
             .filter(

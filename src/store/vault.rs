@@ -407,6 +407,16 @@ impl Vault {
         self.secrets.key_ring.index().seal(kind, value)
     }
 
+    pub(super) fn sole_index_hash(
+        &self,
+        kind: &IdentifierType,
+        value: &NormalisedIdentifier,
+    ) -> Option<[u8; 32]> {
+        let mut hashes = self.index_hashes(kind, value);
+        let sole = hashes.pop().filter(|_| hashes.is_empty())?;
+        Some(sole.hash)
+    }
+
     pub(super) fn index_hashes(
         &self,
         kind: &IdentifierType,

@@ -1,7 +1,10 @@
 //! SQLite has one writer. Many waiting requests share one commit (and so one flush to the disk):
 //! each runs in a savepoint of its own, and is answered only after the commit of all.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
 
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
@@ -9,6 +12,7 @@ use sea_orm::{DatabaseConnection, TransactionTrait};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    changes::{Changes, Witness},
     dialect::Dialect,
     error::{StoreError, WriteError},
     faults::Faults,
@@ -42,6 +46,7 @@ impl WriteQueue {
         pool: DatabaseConnection,
         vault: Arc<Vault>,
         (faults, waiting): (Faults, Waiting),
+        witness: Arc<OnceLock<Arc<dyn Witness>>>,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_LENGTH_MAX);
         tokio::spawn(
@@ -50,6 +55,7 @@ impl WriteQueue {
                 vault,
                 faults,
                 waiting,
+                witness,
                 receiver,
             }
             .run(),
@@ -68,6 +74,7 @@ impl WriteQueue {
             body,
             now,
             result: None,
+            changes: Changes::default(),
             reply,
         });
         self.0.send(job).await.map_err(|_| StoreError::Closed)?;
@@ -79,6 +86,8 @@ trait Job: Send {
     fn now(&self) -> Timestamp;
     /// Runs the body; says whether its savepoint may stand.
     fn run<'j>(&'j mut self, tx: &'j mut Tx) -> BoxFuture<'j, bool>;
+    /// What it changed of what decisions rest on.
+    fn changes(&self) -> &Changes;
     /// Answers: with the body's own result, or with what befell the group.
     fn answer(self: Box<Self>, group: Result<(), StoreError>);
 }
@@ -87,6 +96,7 @@ struct TypedJob<T, E, F> {
     body: F,
     now: Timestamp,
     result: Option<Result<T, E>>,
+    changes: Changes,
     reply: oneshot::Sender<Result<T, E>>,
 }
 
@@ -102,11 +112,21 @@ where
 
     fn run<'j>(&'j mut self, tx: &'j mut Tx) -> BoxFuture<'j, bool> {
         Box::pin(async move {
-            let result = run_body(&self.body, tx).await;
+            let mut result = run_body(&self.body, tx).await;
+            if result.is_ok() {
+                match tx.publish_changes().await {
+                    Ok(note) => self.changes = note.changes,
+                    Err(error) => result = Err(error.into()),
+                }
+            }
             let stands = result.is_ok();
             self.result = Some(result);
             stands
         })
+    }
+
+    fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     fn answer(self: Box<Self>, group: Result<(), StoreError>) {
@@ -129,6 +149,7 @@ struct Writer {
     vault: Arc<Vault>,
     faults: Faults,
     waiting: Waiting,
+    witness: Arc<OnceLock<Arc<dyn Witness>>>,
     receiver: mpsc::Receiver<Box<dyn Job>>,
 }
 
@@ -137,9 +158,22 @@ impl Writer {
         let mut group = Vec::with_capacity(GROUP_LENGTH_MAX);
         while self.receiver.recv_many(&mut group, GROUP_LENGTH_MAX).await > 0 {
             let outcome = self.commit_group(&mut group).await;
+            self.forget(&group);
             for job in group.drain(..) {
                 job.answer(outcome.as_ref().copied().map_err(again));
             }
+        }
+    }
+
+    /// Also after a commit that failed: nobody knows whether it went through. There is one process, so
+    /// with that nobody answers from what was before any more.
+    fn forget(&self, group: &[Box<dyn Job>]) {
+        let Some(witness) = self.witness.get() else {
+            return;
+        };
+        let changed = group.iter().map(|job| job.changes());
+        for changes in changed.filter(|changes| !changes.is_empty()) {
+            witness.forget(changes);
         }
     }
 

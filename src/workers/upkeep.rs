@@ -16,6 +16,7 @@ pub async fn run(registry: Registry, stop: CancellationToken) -> Result<(), Work
             Ok(done) => tracing::info!(
                 answers_forgotten = done.answers_forgotten,
                 tokens_forgotten = done.tokens_forgotten,
+                changes_trimmed = done.changes_trimmed,
                 keys_removed = done.keys_removed,
                 keys_destroyed = done.keys_destroyed,
                 "upkeep"

@@ -290,6 +290,7 @@ pub fn email_of(subject_id: SubjectId, value: &str) -> NewIdentifier {
         normalised: normalise(Normalise::Email, value).expect("an e-mail address"),
         value: IdentifierValue::new(value),
         shared: true,
+        leads_elsewhere: true,
     }
 }
 
@@ -301,6 +302,7 @@ pub fn account_of(subject_id: SubjectId, value: &str) -> NewIdentifier {
         normalised: normalise(Normalise::Exact, value).expect("an account"),
         value: IdentifierValue::new(value),
         shared: false,
+        leads_elsewhere: true,
     }
 }
 

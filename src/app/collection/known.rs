@@ -207,12 +207,13 @@ impl Known {
         waiting.map_or(&[][..], Vec::as_slice)
     }
 
-    /// Notes that an identifier leads to `subject`. Says whether it did not yet.
-    pub(super) fn link(&mut self, subject: SubjectId, one: &CheckedIdentifier) -> bool {
+    /// Notes that an identifier leads to `subject`. If it did not yet: whether it leads to others.
+    pub(super) fn link(&mut self, subject: SubjectId, one: &CheckedIdentifier) -> Option<bool> {
         let leads_to = self.identified.entry(one.key()).or_default();
         if leads_to.contains(&subject) {
-            return false;
+            return None;
         }
+        let leads_elsewhere = !leads_to.is_empty();
         leads_to.push(subject);
         if let Some(profile) = self.profiles.get_mut(&subject) {
             if one.kind == IdentifierKind::Account {
@@ -221,7 +222,7 @@ impl Known {
             }
             profile.is_pseudonym &= one.kind == IdentifierKind::Device;
         }
-        true
+        Some(leads_elsewhere)
     }
 
     /// What registering would answer, without ids that only registering makes.

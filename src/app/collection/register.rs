@@ -202,7 +202,7 @@ impl Work<'_> {
         let mut linked = false;
         let links = who.link.iter();
         for one in links.filter_map(|place| checked.identifiers.get(*place)) {
-            if known.link(subject, one) {
+            if let Some(leads_elsewhere) = known.link(subject, one) {
                 linked = true;
                 writes.wait_no_more(subject, known.waiting_for(one));
                 writes.links.push(NewIdentifier {
@@ -211,6 +211,7 @@ impl Work<'_> {
                     value: one.identifier.value.clone(),
                     normalised: one.normalised.clone(),
                     shared: one.kind == IdentifierKind::Contact,
+                    leads_elsewhere,
                 });
             }
         }

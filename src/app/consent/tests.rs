@@ -54,6 +54,7 @@ impl Consents {
                         normalised: normalise(Normalise::Email, &email).unwrap(),
                         value: IdentifierValue::new(email),
                         shared: true,
+                        leads_elsewhere: true,
                     };
                     tx.link_identifiers(&[identifier], "tests").await?;
                     Ok::<_, Error>(subject_id)

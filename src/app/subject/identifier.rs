@@ -185,6 +185,7 @@ impl Link<'_> {
             value: identifier.value.clone(),
             normalised,
             shared: kind == IdentifierKind::Contact,
+            leads_elsewhere: true,
         };
         let by = self.caller.service.as_str();
         Ok(self.tx.link_identifiers(&[link], by).await?)

@@ -214,6 +214,7 @@ async fn link(tx: &mut Tx, subject: SubjectId) -> Result<(), Error> {
         normalised: normalise(form, value).expect("a value"),
         value: IdentifierValue::new(value),
         shared,
+        leads_elsewhere: true,
     };
     let links = [
         link("email", "ada@example.org", Normalise::Email, true),

@@ -1,0 +1,164 @@
+//! Checks that are answered from memory, and what memory learns from those that are not.
+
+use std::sync::Arc;
+
+use super::{Check, data_asked};
+use crate::{
+    app::{
+        decision::{Answer, Evidence, permit},
+        error::Error,
+        registry::{Registry, View},
+        resolve::identifier_key,
+    },
+    domain::{
+        caller::Caller, id::SubjectId, name::DataCategory, revision::Revision,
+        subject_ref::SubjectRef,
+    },
+    snapshot::{Instants, KnownPolicies, Mark, Memory},
+    store::{state::KnownSubject, subject::SubjectRecord},
+};
+
+/// What is at hand for checks that came together.
+struct Recollection<'m> {
+    memory: &'m Memory,
+    policies: Arc<KnownPolicies>,
+    instants: Instants,
+}
+
+/// What was read from one state, and memory may learn.
+#[derive(Default)]
+pub(super) struct Lesson {
+    policies: Option<KnownPolicies>,
+    states: Vec<Arc<KnownSubject>>,
+    identifiers: Vec<([u8; 32], Vec<SubjectId>)>,
+}
+
+impl Registry {
+    /// The answers that memory has; `None`: the store has to be asked.
+    pub(super) fn recall(
+        &self,
+        caller: &Caller,
+        checks: &[Check],
+        at_least_as_fresh: Option<Revision>,
+    ) -> Vec<Option<Result<Answer, Error>>> {
+        let at_hand = self.memory.as_deref().and_then(Recollection::of);
+        let answer = |check: &Check| {
+            let at_hand = at_hand.as_ref()?;
+            let wanted = check.at_least_as_fresh.max(at_least_as_fresh);
+            let answer = self.recall_one(at_hand, caller, check)?;
+            let is_fresh = |answer: &Answer| wanted.is_none_or(|it| it <= answer.revision);
+            Some(answer).filter(|answer| answer.as_ref().is_ok_and(is_fresh))
+        };
+        let answers: Vec<_> = checks.iter().map(answer).collect();
+        let recalled = answers.iter().flatten().count();
+        self.metrics().checked("memory", recalled);
+        self.metrics().checked("store", checks.len() - recalled);
+        answers
+    }
+
+    fn recall_one(
+        &self,
+        at_hand: &Recollection<'_>,
+        caller: &Caller,
+        check: &Check,
+    ) -> Option<Result<Answer, Error>> {
+        let Check { query, record, .. } = check;
+        // What is kept is written; what is refused is refused by the store's own path.
+        if *record || permit(caller, &query.purpose, query.processor.as_ref()).is_err() {
+            return None;
+        }
+        let states = self.recall_states(at_hand, &check.subject)?;
+        let ids = states.iter().map(|known| known.state.subject_id).collect();
+        let subjects = states.into_iter();
+        let evidence = Evidence {
+            policies: &at_hand.policies.history,
+            policy_revision: at_hand.policies.revision,
+            subjects: subjects
+                .map(|known| (known.state.subject_id, known))
+                .collect(),
+            now: at_hand.instants.earliest,
+        };
+        let answer = evidence.judge(ids, query.clone(), check.explain).answer;
+        at_hand.is_certain(&answer).then_some(Ok(answer))
+    }
+
+    fn recall_states(
+        &self,
+        at_hand: &Recollection<'_>,
+        subject: &SubjectRef,
+    ) -> Option<Vec<Arc<KnownSubject>>> {
+        match subject {
+            SubjectRef::Id(id) => Some(vec![at_hand.memory.subject(*id)?]),
+            SubjectRef::Identifier(identifier) => {
+                let now = at_hand.instants.earliest;
+                let policy = at_hand.policies.history.in_force(now)?;
+                let key = identifier_key(policy, identifier, "subject.identifier").ok()?;
+                at_hand.memory.identified(&self.store.sole_hash(&key)?)
+            }
+        }
+    }
+
+    /// The data to be read of these subjects; empty: all of it, so that it can be remembered. Of somebody with
+    /// more than is remembered only what the checks ask for.
+    pub(super) fn data_to_read(&self, ids: &[SubjectId], checks: &[Check]) -> Vec<DataCategory> {
+        match &self.memory {
+            Some(memory) if !ids.iter().any(|id| memory.is_large(*id)) => Vec::new(),
+            _ => data_asked(checks),
+        }
+    }
+}
+
+impl<'m> Recollection<'m> {
+    fn of(memory: &'m Memory) -> Option<Self> {
+        Some(Self {
+            memory,
+            instants: memory.may_answer()?,
+            policies: memory.policies()?,
+        })
+    }
+
+    /// Whether the answer is the same at every instant that it may be by the database's clock.
+    fn is_certain(&self, answer: &Answer) -> bool {
+        let Instants { earliest, latest } = self.instants;
+        let until = answer.decision.valid_until;
+        earliest == latest || until.is_none_or(|until| latest < until)
+    }
+}
+
+impl Lesson {
+    /// What a view shows of the people whom references led to.
+    pub(super) fn of(
+        view: &View,
+        evidence: &Evidence<'_>,
+        references: &[&SubjectRef],
+        found: &[Result<Vec<SubjectRecord>, Error>],
+    ) -> Self {
+        let identifiers = references.iter().zip(found);
+        let identifiers = identifiers.filter_map(|(reference, found)| {
+            let SubjectRef::Identifier(identifier) = reference else {
+                return None;
+            };
+            let policy = view.in_force().ok()?;
+            let key = identifier_key(policy, identifier, "subject.identifier").ok()?;
+            let people = found.as_ref().ok()?.iter();
+            let hash = view.snapshot.sole_hash(&key)?;
+            Some((hash, people.map(|record| record.subject_id).collect()))
+        });
+        Self {
+            policies: Some(KnownPolicies {
+                history: view.policies.clone(),
+                revision: evidence.policy_revision,
+            }),
+            identifiers: identifiers.collect(),
+            states: evidence.subjects.values().cloned().collect(),
+        }
+    }
+
+    /// Teaches it, but for what was forgotten since `mark`.
+    pub(super) fn teach(self, memory: &Memory, mark: Mark) {
+        if let Some(policies) = self.policies.filter(|_| memory.policies().is_none()) {
+            memory.learn_policies(mark, policies);
+        }
+        memory.learn(mark, self.states, self.identifiers);
+    }
+}

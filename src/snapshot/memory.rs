@@ -1,0 +1,280 @@
+//! What is known of people, bounded by a budget of bytes: what was asked for lately stays.
+//!
+//! Whatever is put in was read from a state that was opened after a [`Mark`], and nothing of it was forgotten
+//! since: so what is here is what the database has, as far as this process has heard. A person's state and
+//! where an identifier leads to are forgotten apart; an identifier's entry names the very states that it was
+//! read with, so it does not outlast one of them.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use arc_swap::ArcSwapOption;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use quick_cache::{Weighter, sync::Cache};
+
+pub use super::forgotten::Mark;
+use super::{
+    forgotten::{Forgettings, Forgotten},
+    lease::{Instants, Lease},
+    weight,
+};
+use crate::{
+    domain::{id::SubjectId, policy::history::PolicyHistory, revision::Revision},
+    runtime::clock::Clock,
+    store::{Changes, TimeSource, Witness, state::KnownSubject},
+};
+
+/// Of the budget, what the identifiers have: one part in so many.
+const IDENTIFIERS_PART: u64 = 8;
+/// What one entry is taken to weigh when the tables are laid out.
+const TYPICAL_BYTES: u64 = 2_048;
+/// A state that weighs more, in bytes, is read anew each time: it would push out many others.
+pub const STATE_BYTES_MAX: u64 = 1 << 20;
+
+/// How many people are remembered as having more than that.
+const LARGE_MAX: usize = 10_000;
+
+/// A state in memory.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// What is known.
+    pub known: Arc<KnownSubject>,
+    /// Tells this reading of it from every other.
+    reading: u64,
+}
+
+/// The policies that answers from memory rest on.
+#[derive(Clone, Debug)]
+pub struct KnownPolicies {
+    /// All published versions.
+    pub history: Arc<PolicyHistory>,
+    /// The state that the last publication led to.
+    pub revision: Revision,
+}
+
+type Leads = Arc<[(SubjectId, u64)]>;
+
+/// What is known in memory.
+pub struct Memory {
+    lease: Lease,
+    clock: Arc<dyn Clock>,
+    time_source: TimeSource,
+    policies: ArcSwapOption<KnownPolicies>,
+    subjects: Cache<SubjectId, Held, SubjectBytes>,
+    identifiers: Cache<[u8; 32], Leads, IdentifierBytes>,
+    /// Who was found to have more than is held.
+    large: Cache<SubjectId, ()>,
+    forgettings: Mutex<Forgettings>,
+    readings: AtomicU64,
+}
+
+#[derive(Clone)]
+struct SubjectBytes;
+
+impl Weighter<SubjectId, Held> for SubjectBytes {
+    fn weight(&self, _: &SubjectId, held: &Held) -> u64 {
+        weight::of_subject(&held.known)
+    }
+}
+
+#[derive(Clone)]
+struct IdentifierBytes;
+
+impl Weighter<[u8; 32], Leads> for IdentifierBytes {
+    fn weight(&self, _: &[u8; 32], leads: &Leads) -> u64 {
+        weight::of_identifier(leads.len())
+    }
+}
+
+impl Memory {
+    /// An empty memory of `budget` bytes at most, answered from while `lease` holds.
+    pub fn new(budget: u64, lease: Lease, clock: Arc<dyn Clock>, time_source: TimeSource) -> Self {
+        let of_identifiers = budget / IDENTIFIERS_PART;
+        let of_subjects = budget - of_identifiers;
+        let entries = |bytes: u64, each: u64| usize::try_from(bytes / each).unwrap_or(usize::MAX);
+        Self {
+            lease,
+            clock,
+            time_source,
+            policies: ArcSwapOption::empty(),
+            subjects: Cache::with_weighter(
+                entries(of_subjects, TYPICAL_BYTES),
+                of_subjects,
+                SubjectBytes,
+            ),
+            identifiers: Cache::with_weighter(
+                entries(of_identifiers, weight::of_identifier(1)),
+                of_identifiers,
+                IdentifierBytes,
+            ),
+            large: Cache::new(LARGE_MAX),
+            forgettings: Mutex::default(),
+            readings: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether it may be answered from, and then by which instants. Ask after the question has come.
+    pub fn may_answer(&self) -> Option<Instants> {
+        if !self.lease.holds() {
+            return None;
+        }
+        let ours = |now: Timestamp| Instants {
+            earliest: now,
+            latest: now,
+        };
+        Some(match self.time_source {
+            TimeSource::Database if self.is_alone() => ours(self.clock.now()),
+            TimeSource::Database => self.lease.now(),
+            TimeSource::Caller => ours(self.clock.now()),
+        })
+    }
+
+    /// The policies, as far as they are known.
+    pub fn policies(&self) -> Option<Arc<KnownPolicies>> {
+        self.policies.load_full()
+    }
+
+    /// What is known of a subject.
+    pub fn subject(&self, id: SubjectId) -> Option<Arc<KnownSubject>> {
+        self.subjects.get(&id).map(|held| held.known)
+    }
+
+    /// What is known of everybody whom an identifier leads to. `None`: not known of each of them.
+    pub fn identified(&self, hash: &[u8; 32]) -> Option<Vec<Arc<KnownSubject>>> {
+        let leads = self.identifiers.get(hash)?;
+        let states = leads.iter().map(|(id, reading)| {
+            let held = self.subjects.get(id)?;
+            (held.reading == *reading).then_some(held.known)
+        });
+        states.collect()
+    }
+
+    /// Whether somebody was found to have more than is held.
+    pub fn is_large(&self, id: SubjectId) -> bool {
+        self.large.get(&id).is_some()
+    }
+
+    /// A reading begins: what it reads comes from a state that is opened after this.
+    pub fn mark(&self) -> Mark {
+        self.forgettings().mark()
+    }
+
+    /// Puts in what was read after `mark`: states, and what each of these identifiers leads to. What was
+    /// forgotten meanwhile stays out.
+    pub fn learn(
+        &self,
+        mark: Mark,
+        states: impl IntoIterator<Item = Arc<KnownSubject>>,
+        identifiers: impl IntoIterator<Item = ([u8; 32], Vec<SubjectId>)>,
+    ) {
+        let forgettings = self.forgettings();
+        for known in states {
+            let id = known.state.subject_id;
+            if weight::of_subject(&known) > STATE_BYTES_MAX {
+                self.large.insert(id, ());
+            } else if forgettings.admits(mark, Forgotten::Subject(id)) {
+                let reading = self.readings.fetch_add(1, Ordering::Relaxed);
+                self.subjects.insert(id, Held { known, reading });
+            }
+        }
+        for (hash, subjects) in identifiers {
+            // Who was taken off the identifier was forgotten, and may have been read anew since.
+            let leads: Option<Leads> = subjects
+                .into_iter()
+                .map(|id| {
+                    let is_as_read = forgettings.admits(mark, Forgotten::Subject(id));
+                    let held = self.subjects.get(&id).filter(|_| is_as_read)?;
+                    Some((id, held.reading))
+                })
+                .collect();
+            let leads = leads.filter(|leads| !leads.is_empty());
+            if let Some(leads) = leads
+                && forgettings.admits(mark, Forgotten::Identifier(hash))
+            {
+                self.identifiers.insert(hash, leads);
+            }
+        }
+    }
+
+    /// Puts in the policies that were read after `mark`.
+    pub fn learn_policies(&self, mark: Mark, policies: KnownPolicies) {
+        let forgettings = self.forgettings();
+        if forgettings.admits(mark, Forgotten::Policies) {
+            self.policies.store(Some(Arc::new(policies)));
+        }
+    }
+
+    /// Forgets what changed.
+    pub fn forget(&self, changes: &Changes) {
+        let mut forgettings = self.forgettings();
+        for id in &changes.subjects {
+            forgettings.note(Forgotten::Subject(*id));
+            self.subjects.remove(id);
+        }
+        for hash in &changes.identifiers {
+            // A hash of another length is none of ours.
+            let Ok(hash) = <[u8; 32]>::try_from(hash.as_slice()) else {
+                continue;
+            };
+            forgettings.note(Forgotten::Identifier(hash));
+            self.identifiers.remove(&hash);
+        }
+        if changes.policies {
+            forgettings.note(Forgotten::Policies);
+            self.policies.store(None);
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        let mut forgettings = self.forgettings();
+        forgettings.note(Forgotten::Everything);
+        self.policies.store(None);
+        self.subjects.clear();
+        self.identifiers.clear();
+    }
+
+    /// How many states are held.
+    pub fn len(&self) -> usize {
+        self.subjects.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.subjects.is_empty()
+    }
+
+    /// About how many bytes they take.
+    pub fn bytes(&self) -> u64 {
+        self.subjects.weight() + self.identifiers.weight()
+    }
+
+    /// The right to answer from it.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    fn is_alone(&self) -> bool {
+        self.lease.is_forever()
+    }
+
+    fn forgettings(&self) -> MutexGuard<'_, Forgettings> {
+        self.forgettings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where there is one process only, it is all that has to forget.
+impl Witness for Memory {
+    fn forget(&self, changes: &Changes) {
+        Self::forget(self, changes);
+    }
+
+    fn settle<'w>(&'w self, _: Option<&'w Changes>) -> BoxFuture<'w, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
