@@ -86,7 +86,7 @@ impl Registry {
         one.unwrap_or_else(|| Err(Error::Internal("a check was not answered".into())))
     }
 
-    /// Answers checks, each for itself, in their order, on one state that was committed when the
+    /// Answers checks, each for itself, in their order: each sees every state that was committed when the
     /// call began.
     pub async fn check_purposes(
         &self,

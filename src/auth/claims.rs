@@ -41,19 +41,34 @@ impl Default for Names {
     }
 }
 
-impl Claims {
+/// When a token is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Period {
+    not_before: Option<Timestamp>,
+    expires_at: Timestamp,
+}
+
+impl Period {
     /// Refuses a token before and after its time.
-    pub(super) fn check_time(&self, now: Timestamp) -> Result<(), AuthError> {
-        if now >= instant(self.exp)? {
+    pub(super) fn check(self, now: Timestamp) -> Result<(), AuthError> {
+        if now >= self.expires_at {
             return Err(AuthError::TokenExpired);
         }
-        let Some(not_before) = self.nbf else {
-            return Ok(());
-        };
-        if now.duration_until(instant(not_before)?) > NOT_BEFORE_LEEWAY {
+        let early = |from: Timestamp| now.duration_until(from) > NOT_BEFORE_LEEWAY;
+        if self.not_before.is_some_and(early) {
             return Err(AuthError::TokenInvalid("it is not valid yet"));
         }
         Ok(())
+    }
+}
+
+impl Claims {
+    /// When the token is good.
+    pub(super) fn period(&self) -> Result<Period, AuthError> {
+        Ok(Period {
+            expires_at: instant(self.exp)?,
+            not_before: self.nbf.map(instant).transpose()?,
+        })
     }
 
     /// The caller that the claims describe. Scopes that are none of ours are passed over, since

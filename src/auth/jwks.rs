@@ -70,6 +70,12 @@ impl Jwks {
         self.find(kid, algorithm, now)
     }
 
+    /// Which reading of the keys counts; `None`: the last one is too old.
+    pub fn generation(&self, now: Timestamp) -> Option<u64> {
+        let keys = self.current();
+        (!self.is_too_old(&keys, now)).then_some(keys.generation)
+    }
+
     /// Reads the keys again and again until the process is asked to stop.
     pub async fn keep_fresh(self: Arc<Self>, soft: CancellationToken) -> Result<(), WorkerError> {
         loop {
@@ -90,7 +96,7 @@ impl Jwks {
         now: Timestamp,
     ) -> Result<VerifyingKey, AuthError> {
         let keys = self.current();
-        if keys.read_at.duration_until(now) > self.max_age {
+        if self.is_too_old(&keys, now) {
             return Err(AuthError::TokenInvalid(
                 "the issuer's keys cannot be checked at present",
             ));
@@ -99,6 +105,10 @@ impl Jwks {
         found.cloned().ok_or(AuthError::TokenInvalid(
             "it is signed with a key that is not known",
         ))
+    }
+
+    fn is_too_old(&self, keys: &KeySet, now: Timestamp) -> bool {
+        keys.read_at.duration_until(now) > self.max_age
     }
 
     async fn refresh_for_a_token(&self, now: Timestamp) {
@@ -118,8 +128,10 @@ impl Jwks {
             .await
             .and_then(|bytes| KeySet::read(&bytes, now));
         match read {
-            Ok(keys) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+            Ok(mut keys) => {
+                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+                keys.generation = current.generation + 1;
+                *current = Arc::new(keys);
             }
             Err(error) => tracing::warn!(%error, "the issuer's keys stay as they are"),
         }
@@ -161,6 +173,8 @@ pub enum JwksError {
 struct KeySet {
     keys: Vec<VerifyingKey>,
     read_at: Timestamp,
+    /// How many sets were read before it.
+    generation: u64,
 }
 
 impl KeySet {
@@ -182,7 +196,11 @@ impl KeySet {
         if keys.is_empty() {
             Err(JwksError::NoKey)
         } else {
-            Ok(Self { keys, read_at })
+            Ok(Self {
+                keys,
+                read_at,
+                generation: 0,
+            })
         }
     }
 

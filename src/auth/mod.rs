@@ -9,6 +9,7 @@ pub mod dev_issuer;
 mod fetch;
 pub mod jwk;
 pub mod jwks;
+mod verified;
 
 use std::sync::Arc;
 
@@ -17,9 +18,10 @@ use jsonwebtoken::{Header, Validation};
 
 use crate::{config, domain::caller::Caller, runtime::clock::Clock};
 
-use claims::Claims;
+use claims::{Claims, Period};
 use jwk::VerifyingKey;
 use jwks::{Jwks, JwksError};
+use verified::{Verified, VerifiedTokens, fingerprint};
 
 /// Longest token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -35,6 +37,7 @@ pub struct TokenVerifier {
     issuer: String,
     audience: String,
     jwks: Arc<Jwks>,
+    verified: VerifiedTokens,
 }
 
 impl TokenVerifier {
@@ -46,6 +49,7 @@ impl TokenVerifier {
             issuer: auth.issuer.clone(),
             audience: auth.audience.clone(),
             jwks: Arc::new(jwks),
+            verified: VerifiedTokens::new(),
         })
     }
 
@@ -59,16 +63,41 @@ impl TokenVerifier {
         &self,
         authorization_header: Option<&str>,
         now: Timestamp,
-    ) -> Result<Caller, AuthError> {
+    ) -> Result<Arc<Caller>, AuthError> {
         let token = bearer_token(authorization_header)?;
+        // Asked before the key is looked for: a set that is read meanwhile verifies anew.
+        let generation = self.jwks.generation(now);
+        let known_by = fingerprint(token);
+        let known = generation.and_then(|it| self.verified.find(&known_by, it, now));
+        if let Some(known) = known {
+            return known;
+        }
+        let (caller, period) = self.verify_anew(token, now).await?;
+        if let Some(generation) = generation {
+            let verified = Verified {
+                caller: caller.clone(),
+                period,
+                generation,
+            };
+            self.verified.remember(known_by, verified);
+        }
+        Ok(caller)
+    }
+
+    async fn verify_anew(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(Arc<Caller>, Period), AuthError> {
         let header = read_header(token)?;
         let key = self
             .jwks
             .key(header.kid.as_deref(), header.alg, now)
             .await?;
         let claims = self.read_claims(token, &key)?;
-        claims.check_time(now)?;
-        claims.into_caller()
+        let period = claims.period()?;
+        period.check(now)?;
+        Ok((Arc::new(claims.into_caller()?), period))
     }
 
     fn read_claims(&self, token: &str, key: &VerifyingKey) -> Result<Claims, AuthError> {

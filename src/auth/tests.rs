@@ -5,6 +5,7 @@ mod issuer;
 mod keys;
 mod signature;
 mod times;
+mod verified;
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -135,7 +136,7 @@ impl Scene {
         }
     }
 
-    async fn verify(&self, header: &str) -> Result<Caller, AuthError> {
+    async fn verify(&self, header: &str) -> Result<Arc<Caller>, AuthError> {
         self.verifier.verify(Some(header), self.clock.now()).await
     }
 

@@ -278,3 +278,6 @@ impl Witness for Memory {
         Box::pin(std::future::ready(()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,12 +115,15 @@ impl Post {
             .listen_all([CHANGED, FORGOTTEN])
             .await
             .map_err(lost)?;
-        // What a crash of the database takes back of these writes was never relied on.
-        let quick = sqlx::query("SET synchronous_commit = off");
-        quick.execute(&mut listener).await.map_err(lost)?;
         let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
         let join = sqlx::query(JOIN).bind(replica_id).bind(lease_ms);
+        // On the disk before the first lease: after a crash of the database the others must find it.
+        let durably = sqlx::query("SET synchronous_commit = on");
+        durably.execute(&mut listener).await.map_err(lost)?;
         join.execute(&mut listener).await.map_err(lost)?;
+        // What a crash takes back of everything after this is not relied on.
+        let quick = sqlx::query("SET synchronous_commit = off");
+        quick.execute(&mut listener).await.map_err(lost)?;
         let seen = sqlx::query_scalar(SNAPSHOT);
         let seen = seen.fetch_one(&mut listener).await.map_err(lost)?;
         Ok(Self {

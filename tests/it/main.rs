@@ -19,6 +19,7 @@ mod golden;
 mod hold;
 mod identity;
 mod import;
+mod memory;
 mod metrics;
 mod policy;
 mod purpose;

@@ -113,7 +113,7 @@ where
         Err(error) => Err(error),
     };
     let caller = match caller {
-        Ok(caller) => Arc::new(caller),
+        Ok(caller) => caller,
         Err(error) => return Ok(Status::from(Failure::from(error)).into_http()),
     };
     let called_by = CalledBy(caller.service.clone());
