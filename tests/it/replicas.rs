@@ -4,6 +4,7 @@ use registry::proto::v1::{
     CheckPurposeRequest, ConsentChoice, Effect, Evidence, EvidenceMethod, RecordConsentRequest,
     RegisterCollectionRequest, WithdrawConsentRequest, withdraw_consent_request::Who,
 };
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -41,48 +42,135 @@ async fn effect(clients: &mut Clients, email: &str) -> Effect {
     answer.decision.expect("a decision").effect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn once_a_withdrawal_has_returned_no_replica_allows() {
+async fn give(clients: &mut Clients) {
+    let given = RecordConsentRequest {
+        subject: Some(by("email", EMAIL)),
+        purposes: vec!["newsletter".to_owned()],
+        choice: ConsentChoice::Given.into(),
+        evidence: Some(Evidence {
+            method: EvidenceMethod::Checkbox.into(),
+            ..Evidence::default()
+        }),
+        ..RecordConsentRequest::default()
+    };
+    clients
+        .consent
+        .record_consent(given)
+        .await
+        .expect("recorded");
+}
+
+async fn withdraw(clients: &mut Clients) {
+    let withdrawn = WithdrawConsentRequest {
+        who: Some(Who::Subject(by("email", EMAIL))),
+        purposes: vec!["newsletter".to_owned()],
+        ..WithdrawConsentRequest::default()
+    };
+    clients
+        .consent
+        .withdraw_consent(withdrawn)
+        .await
+        .expect("withdrawn");
+}
+
+/// Gives at one replica and takes back at the other, again and again; each time the first checks, so that it
+/// remembers, and never allows what the other has taken back.
+async fn give_and_take(one: &TestServer, other: &TestServer, rounds: usize) {
+    let (mut here, mut there) = (one.admin().await, other.admin().await);
+    for round in 0..rounds {
+        one.clock.advance(std::time::Duration::from_secs(1));
+        give(&mut there).await;
+        // What the other replica has granted may be heard of a little later.
+        while effect(&mut here, EMAIL).await != Effect::Allow {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(effect(&mut there, EMAIL).await, Effect::Allow);
+        one.clock.advance(std::time::Duration::from_secs(1));
+        withdraw(&mut here).await;
+        let after = effect(&mut there, EMAIL).await;
+        assert_eq!(after, Effect::Deny, "round {round}");
+        one.clock.advance(std::time::Duration::from_secs(1));
+        give(&mut here).await;
+        while effect(&mut there, EMAIL).await != Effect::Allow {
+            tokio::task::yield_now().await;
+        }
+        one.clock.advance(std::time::Duration::from_secs(1));
+        withdraw(&mut here).await;
+        let after = effect(&mut there, EMAIL).await;
+        assert_eq!(after, Effect::Deny, "round {round}");
+    }
+}
+
+async fn two_replicas() -> (TestServer, TestServer, DatabaseConnection) {
     let one = TestServer::on_postgres().await;
     let other = one.replica().await;
-    let (mut here, mut there) = (one.admin().await, other.admin().await);
-    here.collection
-        .register_collection(visitor(EMAIL))
-        .await
-        .expect("registered");
-    for round in 0..25 {
-        one.clock.advance(std::time::Duration::from_secs(1));
-        let given = RecordConsentRequest {
-            subject: Some(by("email", EMAIL)),
-            purposes: vec!["newsletter".to_owned()],
-            choice: ConsentChoice::Given.into(),
-            evidence: Some(Evidence {
-                method: EvidenceMethod::Checkbox.into(),
-                ..Evidence::default()
-            }),
-            ..RecordConsentRequest::default()
-        };
-        there.consent.record_consent(given).await.expect("recorded");
-        assert_eq!(
-            effect(&mut here, EMAIL).await,
-            Effect::Allow,
-            "round {round}"
-        );
-        one.clock.advance(std::time::Duration::from_secs(1));
-        let withdrawn = WithdrawConsentRequest {
-            who: Some(Who::Subject(by("email", EMAIL))),
-            purposes: vec!["newsletter".to_owned()],
-            ..WithdrawConsentRequest::default()
-        };
-        here.consent
-            .withdraw_consent(withdrawn)
-            .await
-            .expect("withdrawn");
-        assert_eq!(
-            effect(&mut there, EMAIL).await,
-            Effect::Deny,
-            "round {round}"
-        );
+    let mut clients = one.admin().await;
+    let registered = clients.collection.register_collection(visitor(EMAIL)).await;
+    registered.expect("registered");
+    let database = Database::connect(one.config.database.url.expose()).await;
+    (one, other, database.expect("a connection"))
+}
+
+async fn count(database: &DatabaseConnection, sql: &str) -> i64 {
+    let sql = Statement::from_string(DbBackend::Postgres, sql);
+    let row = database.query_one_raw(sql).await.expect("counted");
+    row.expect("a row").try_get("", "n").expect("a number")
+}
+
+/// Answers that a server gave from memory.
+fn recalled(server: &TestServer) -> u64 {
+    let text = server.registry().metrics().text().expect("figures");
+    let figure = "pdr_checks_total{from=\"memory\"} ";
+    let line = text.lines().find_map(|line| line.strip_prefix(figure));
+    line.map_or(0, |figure| figure.parse().expect("a number"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn once_a_withdrawal_has_returned_no_replica_allows() {
+    let (one, other, _) = two_replicas().await;
+    give_and_take(&one, &other, 25).await;
+    assert!(
+        recalled(&one) > 0 && recalled(&other) > 0,
+        "memory answered"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_died_is_waited_for_as_long_as_its_lease_can_last_and_then_removed() {
+    let (one, other, database) = two_replicas().await;
+    let dead = Uuid::new_v4();
+    let join =
+        format!("INSERT INTO replicas (replica_id, renewals, lease_ms) VALUES ('{dead}', 7, 400)");
+    database.execute_unprepared(&join).await.expect("joined");
+    give_and_take(&one, &other, 2).await;
+    let there = format!("SELECT count(*) AS n FROM replicas WHERE replica_id = '{dead}'");
+    while count(&database, &there).await > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(
+        count(&database, "SELECT count(*) AS n FROM replicas").await,
+        2
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_lost_its_connection_or_its_place_takes_another_and_allows_nothing_meanwhile()
+ {
+    let (one, other, database) = two_replicas().await;
+    give_and_take(&one, &other, 2).await;
+    for lose in [
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND query LIKE '%pg_current_snapshot%'
+         AND pid <> pg_backend_pid()",
+        "DELETE FROM replicas",
+    ] {
+        let before = (recalled(&one), recalled(&other));
+        database.execute_unprepared(lose).await.expect("lost");
+        give_and_take(&one, &other, 3).await;
+        // Both remember again.
+        while recalled(&one) <= before.0 || recalled(&other) <= before.1 {
+            give_and_take(&one, &other, 1).await;
+        }
     }
 }
 

@@ -44,7 +44,7 @@ async fn scopes_that_repeat_count_once_and_unknown_ones_not_at_all() {
         .await
         .unwrap();
     assert_eq!(
-        caller.scopes.into_iter().collect::<Vec<_>>(),
+        caller.scopes.iter().copied().collect::<Vec<_>>(),
         [Scope::Check]
     );
 }
