@@ -1,6 +1,8 @@
 //! May this data be used? Straight from the store: a check reads one committed state that is
 //! younger than its question, so whatever took a permission away before it is seen.
 
+mod as_of;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
@@ -13,6 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
+        as_of::AsOf,
         audit::Action,
         caller::Caller,
         decision::{CategoryDecision, Effect, Query},
@@ -41,6 +44,8 @@ pub struct Check {
     pub explain: bool,
     /// Whether the decision is to be kept.
     pub record: bool,
+    /// The past that it is about; `None`: now.
+    pub as_of: Option<AsOf>,
 }
 
 /// A purpose and a recipient for which some of a subject's data may be used.
@@ -93,7 +98,7 @@ impl Registry {
     ) -> Result<Vec<Result<Answer, Error>>, Error> {
         let view = self.view(&caller, action, at_least_as_fresh).await?;
         let recorded: Vec<_> = checks.iter().map(|check| check.record).collect();
-        let mut judged = judge_all(&view, &caller, checks).await?;
+        let mut judged = as_of::judge_each(&view, &caller, checks).await?;
         view.snapshot.close().await?;
         bound_items(&mut judged);
         self.keep_recorded(caller, action, &recorded, &mut judged)
