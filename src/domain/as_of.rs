@@ -19,11 +19,7 @@ pub use self::{
     links::{Link, led_to},
     subject::{ActivityDay, ItemVersion, SubjectHistory},
 };
-use super::{
-    decision::Decision,
-    id::SubjectId,
-    violation::Violations,
-};
+use super::{decision::Decision, id::SubjectId, violation::Violations};
 
 /// The two instants of a check of the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,7 +71,9 @@ impl Session {
         struct Row {
             known_from: i64,
         }
-        let rows: Vec<Row> = self.select("SELECT known_from FROM history_start", vec![]).await?;
+        let rows: Vec<Row> = self
+            .select("SELECT known_from FROM history_start", vec![])
+            .await?;
         // Without the row nothing is known to be complete.
         let row = rows.first().ok_or_else(|| StoreError::Corrupt {
             table: "history_start",

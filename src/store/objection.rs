@@ -165,7 +165,8 @@ impl Tx {
         from: SubjectId,
         into: SubjectId,
     ) -> Result<(), StoreError> {
-        self.keep_past_before_move(from, into, Kept::Objections).await?;
+        self.keep_past_before_move(from, into, Kept::Objections)
+            .await?;
         row::Entity::update_many()
             .col_expr(row::Column::SubjectId, into.0.into())
             .filter(row::Column::SubjectId.eq(from.0))

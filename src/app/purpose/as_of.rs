@@ -169,10 +169,7 @@ impl<'v> Archive<'v> {
         let policies = self.policies_of(as_of.known_at);
         let subjects = ids.iter().filter_map(|id| {
             let holder = whom.lineage.today(*id);
-            let state = self
-                .histories
-                .get(&holder)?
-                .state_of(*id, holder, as_of);
+            let state = self.histories.get(&holder)?.state_of(*id, holder, as_of);
             let revision = self.revision;
             Some((*id, KnownSubject { state, revision }))
         });

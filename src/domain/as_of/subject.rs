@@ -83,7 +83,10 @@ impl SubjectHistory {
             holder,
             known_at: as_of.known_at,
         };
-        let facts: Vec<_> = then.known(&self.memberships).map(|(fact, _)| fact).collect();
+        let facts: Vec<_> = then
+            .known(&self.memberships)
+            .map(|(fact, _)| fact)
+            .collect();
         let consents = then.known(&self.consents).map(|(fact, _)| fact.clone());
         SubjectState {
             subject_id: subject,

@@ -141,8 +141,7 @@ impl LinkRow {
             linked_at,
             until,
         } = self;
-        let instant =
-            |column, at| super::super::instant("past_links", column, identifier_id, at);
+        let instant = |column, at| super::super::instant("past_links", column, identifier_id, at);
         let link = Link {
             identifier_id: IdentifierId(identifier_id),
             subject_id: SubjectId(held_by),

@@ -5,11 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{FromQueryResult, Value};
 use uuid::Uuid;
 
-use super::super::{
-    error::StoreError,
-    rows::name,
-    session::Session,
-};
+use super::super::{error::StoreError, rows::name, session::Session};
 use crate::domain::{
     as_of::{ActivityDay, Lineage, PastRow, SubjectHistory},
     id::SubjectId,

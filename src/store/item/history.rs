@@ -23,7 +23,6 @@ use crate::domain::{
 
 const TABLE: &str = "item_history";
 
-
 mod row {
     use sea_orm::entity::prelude::*;
 
