@@ -271,6 +271,7 @@ mod tests {
             at_least_as_fresh: None,
             explain: false,
             record: false,
+            as_of: None,
         };
         let action = Action::CheckPurpose;
         let answer = test

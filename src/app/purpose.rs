@@ -2,6 +2,7 @@
 //! committed state that is younger than the question: either way, whatever took a permission away before it
 //! is seen.
 
+mod as_of;
 mod recall;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     domain::{
+        as_of::AsOf,
         audit::Action,
         caller::Caller,
         decision::{CategoryDecision, Effect, Query},
@@ -45,6 +47,8 @@ pub struct Check {
     pub explain: bool,
     /// Whether the decision is to be kept.
     pub record: bool,
+    /// The past that it is about; `None`: now.
+    pub as_of: Option<AsOf>,
 }
 
 /// A purpose and a recipient for which some of a subject's data may be used.
@@ -126,7 +130,7 @@ impl Registry {
         let mark = self.memory.as_ref().map(|memory| memory.mark());
         let view = self.view(&caller, action, at_least_as_fresh).await?;
         let recorded: Vec<_> = checks.iter().map(|check| check.record).collect();
-        let (mut judged, lesson) = self.judge_all(&view, &caller, checks).await?;
+        let (mut judged, lesson) = self.judge_each(&view, &caller, checks).await?;
         view.snapshot.close().await?;
         if let (Some(memory), Some(mark)) = (&self.memory, mark) {
             lesson.teach(memory, mark);

@@ -171,6 +171,7 @@ pub(super) async fn apply_missing(
         audits.push(done.audit);
     }
     tx.insert_applied_entries(&missing).await?;
+    tx.begin_history().await?;
     let mut change = Change::of_many((applied, unknown), audits);
     change.events = events;
     Ok(Some(change))

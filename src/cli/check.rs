@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 
 use super::{
+    arguments::optional_instant,
     client::Connection,
     decision::{exit_code, render},
     output::refusal,
@@ -20,6 +22,8 @@ Examples:
       --purpose newsletter --processor aweber
   The same, with every rule that was considered:
     pdr check … --explain
+  Was it allowed on the evening of the campaign, with what is known by now?
+    pdr check … --as-of 2026-01-31T18:00:00Z --known-at 2026-02-15T00:00:00Z
   In a script:
     pdr check … --output json >/dev/null && send_the_letter")]
 pub(super) struct Args {
@@ -49,8 +53,14 @@ pub(super) struct Args {
     #[arg(long)]
     explain: bool,
     /// Keep the decision, so that `pdr audit decision` finds it.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "as_of")]
     record: bool,
+    /// When the use happened: was it lawful then? As in 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<Timestamp>,
+    /// What was recorded by then counts; without it what was recorded by the use.
+    #[arg(long, value_name = "TIME", requires = "as_of")]
+    known_at: Option<Timestamp>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -66,6 +76,8 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         at_least_as_fresh: args.at_least_as_fresh,
         explain: args.explain,
         record: args.record,
+        as_of: optional_instant(args.as_of),
+        known_at: optional_instant(args.known_at),
     };
     let answer = client.check_purpose(request).await;
     let answer = answer.map_err(|status| refusal(&status))?.into_inner();

@@ -1,6 +1,7 @@
 //! The rules, pure: values and `now` in, values out. Nothing here awaits, logs, reads a clock,
 //! draws randomness, or knows a column or a message.
 
+pub mod as_of;
 pub mod audit;
 pub mod audit_log;
 pub mod calendar;

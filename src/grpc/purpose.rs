@@ -28,8 +28,8 @@ use crate::{
         purpose::{Check, LawfulUse},
     },
     domain::{
-        audit::Action, caller::Caller, decision::Query, id::ItemId, name::DataCategory,
-        revision::Revision,
+        as_of::AsOf, audit::Action, caller::Caller, decision::Query, id::ItemId,
+        name::DataCategory, revision::Revision, violation::Violations,
     },
     proto::v1::{
         self, check_purpose_result, purpose_service_server,
@@ -190,7 +190,8 @@ fn read_check(message: v1::CheckPurposeRequest) -> Result<Check, Error> {
     let asked = asked_data(&mut parse, message.data_categories, message.item_ids);
     let purpose = parse.name("purpose", &message.purpose);
     let processor = parse.optional_name("processor", &message.processor);
-    let (subject, query) = parse.finish(|| {
+    let as_of = as_of(&mut parse, message.as_of, message.known_at, message.record);
+    let (subject, query, as_of) = parse.finish(|| {
         let (data_categories, item_ids) = asked?;
         let query = Query {
             data_categories,
@@ -198,7 +199,7 @@ fn read_check(message: v1::CheckPurposeRequest) -> Result<Check, Error> {
             purpose: purpose?,
             processor: processor?,
         };
-        Ok((subject?, query))
+        Ok((subject?, query, as_of?))
     })?;
     Ok(Check {
         subject,
@@ -206,7 +207,23 @@ fn read_check(message: v1::CheckPurposeRequest) -> Result<Check, Error> {
         at_least_as_fresh: revision(&message.at_least_as_fresh)?,
         explain: message.explain,
         record: message.record,
+        as_of,
     })
+}
+
+fn as_of(
+    parse: &mut Parse,
+    as_of: Option<Timestamp>,
+    known_at: Option<Timestamp>,
+    record: bool,
+) -> Parsed<Option<AsOf>> {
+    let as_of = parse.instant("as_of", as_of);
+    let known_at = parse.instant("known_at", known_at);
+    let (as_of, known_at) = (as_of?, known_at?);
+    let mut violations = Violations::default();
+    let read = AsOf::read(as_of, known_at, record, &mut violations);
+    parse.refuse_all(violations);
+    Ok(read)
 }
 
 fn batch_result(result: Result<Answer, Error>, steps_max: usize) -> v1::CheckPurposeResult {

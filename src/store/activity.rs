@@ -87,10 +87,12 @@ impl Tx {
             .update_column(row::Column::LastAt)
             .to_owned();
         self.put_rows(vec![row], &replace).await?;
+        self.keep_activity(subject, source.as_str(), at).await?;
         Ok((at, true))
     }
 
-    /// Moves the activity of `from` to `into`: of each source the latest.
+    /// Moves the activity of `from` to `into`: of each source the latest. Its history stays where it is:
+    /// `into` hears of it now.
     pub async fn move_activity(
         &mut self,
         from: SubjectId,

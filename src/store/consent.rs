@@ -13,6 +13,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
+    as_of::Kept,
     error::StoreError,
     name_list,
     rows::{KEYS_MAX, name},
@@ -20,6 +21,7 @@ use super::{
     vault::At,
 };
 use crate::domain::{
+    as_of::Recorded,
     consent::{ConsentChoice, ConsentFact, ConsentRecord, Evidence, EvidenceMethod, GivenBy},
     id::{ConsentId, SubjectId},
     name::Purpose,
@@ -129,6 +131,23 @@ impl Session {
             }
         }
         Ok(facts)
+    }
+
+    /// The same facts, with the row of each.
+    pub(super) async fn list_recorded_consents(
+        &self,
+        subjects: &[SubjectId],
+    ) -> Result<HashMap<SubjectId, Vec<Recorded<ConsentFact>>>, StoreError> {
+        let facts = self.list_consent_facts(subjects).await?;
+        let recorded = |fact: ConsentFact| Recorded {
+            row_id: fact.consent_id.0,
+            recorded_at: fact.recorded_at,
+            value: fact,
+        };
+        let listed = facts
+            .into_iter()
+            .map(|(subject, facts)| (subject, facts.into_iter().map(recorded).collect()));
+        Ok(listed.collect())
     }
 
     /// A subject's history, latest recorded first, behind `after`; `purposes` empty: of all.
@@ -256,6 +275,8 @@ impl Tx {
         from: SubjectId,
         into: SubjectId,
     ) -> Result<(), StoreError> {
+        self.keep_past_before_move(from, into, Kept::Consents)
+            .await?;
         let rows = row::Entity::find()
             .filter(row::Column::SubjectId.eq(from.0))
             .all(self.connection()?)

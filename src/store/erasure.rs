@@ -104,7 +104,7 @@ impl Tx {
 
     /// Destroys what is sealed under the subject's key beside items and identifiers: the texts of
     /// consents, what recipients call the person's data, right values that were not put in place. And
-    /// the withdrawal tokens, which lead to nobody any more. The subject is locked.
+    /// the withdrawal tokens, which lead to nobody any more, and what is kept of the person's past. The subject is locked.
     pub async fn destroy_texts(&mut self, subject: SubjectId) -> Result<(), StoreError> {
         for sql in [
             "UPDATE consents SET texts_sealed = NULL
@@ -115,6 +115,7 @@ impl Tx {
         ] {
             self.run(sql, vec![subject.0.into()]).await?;
         }
+        self.forget_past(subject).await?;
         self.forget_corrections(subject).await
     }
 }

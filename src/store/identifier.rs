@@ -360,7 +360,8 @@ impl Tx {
             .filter(index::Column::SubjectId.eq(subject.0))
             .all(self.connection()?)
             .await?;
-        let links = entries.iter().map(|entry| entry.identifier_id).collect();
+        let links: Vec<_> = entries.iter().map(|entry| entry.identifier_id).collect();
+        self.keep_links(subject, subject, &links).await?;
         self.delete_links(subject, links).await?;
         Ok(!entries.is_empty())
     }
@@ -379,11 +380,10 @@ impl Tx {
             let value = self.open_identifier(&row).await?;
             moved.push((row, value));
         }
-        self.delete_links(
-            from,
-            moved.iter().map(|(row, _)| row.identifier_id).collect(),
-        )
-        .await?;
+        let links: Vec<_> = moved.iter().map(|(row, _)| row.identifier_id).collect();
+        self.move_past_links(from, into).await?;
+        self.keep_links(from, into, &links).await?;
+        self.delete_links(from, links).await?;
         let entries: Vec<_> = entries
             .into_iter()
             .filter(|entry| !held.contains(&index_value(entry)))

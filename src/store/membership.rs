@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
+    as_of::Kept,
     error::StoreError,
     rows::{KEYS_MAX, name},
     session::{Session, Tx},
 };
 use crate::domain::{
+    as_of::Recorded,
     id::SubjectId,
     membership::{self, MembershipFact},
     subject::Membership,
@@ -74,6 +76,28 @@ impl Session {
         }
         Ok(listed)
     }
+
+    /// The facts, with the row of each.
+    pub(super) async fn list_recorded_memberships(
+        &self,
+        subjects: &[SubjectId],
+    ) -> Result<HashMap<SubjectId, Vec<Recorded<MembershipFact>>>, StoreError> {
+        let rows = row::Entity::find()
+            .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+            .all(self.connection()?)
+            .await?;
+        let mut listed = HashMap::<_, Vec<_>>::new();
+        for row in rows {
+            let (subject, row_id) = (SubjectId(row.subject_id), row.fact_id);
+            let fact = MembershipFact::try_from(row)?;
+            listed.entry(subject).or_default().push(Recorded {
+                row_id,
+                recorded_at: fact.recorded_at,
+                value: fact,
+            });
+        }
+        Ok(listed)
+    }
 }
 
 impl Tx {
@@ -102,6 +126,8 @@ impl Tx {
         from: SubjectId,
         into: SubjectId,
     ) -> Result<(), StoreError> {
+        self.keep_past_before_move(from, into, Kept::Memberships)
+            .await?;
         row::Entity::update_many()
             .col_expr(row::Column::SubjectId, into.0.into())
             .filter(row::Column::SubjectId.eq(from.0))

@@ -15,6 +15,7 @@ mod vault;
 mod write_queue;
 
 pub mod activity;
+pub mod as_of;
 pub mod audit;
 pub mod audit_log;
 pub mod changes;

@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{
+    as_of::Kept,
     error::StoreError,
     rows::{KEYS_MAX, name},
     session::{Session, Tx},
 };
 use crate::domain::{
+    as_of::Recorded,
     id::{ObjectionId, SubjectId, SubjectRequestId},
     request::part::ObjectionDecision,
     subject::Objection,
@@ -62,6 +64,31 @@ impl Session {
         }
         Ok(objections)
     }
+
+    /// As they stand, with when each was recorded.
+    pub(super) async fn list_recorded_objections(
+        &self,
+        subjects: &[SubjectId],
+    ) -> Result<HashMap<SubjectId, Vec<Recorded<Objection>>>, StoreError> {
+        let rows = row::Entity::find()
+            .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+            .all(self.connection()?)
+            .await?;
+        let mut listed = HashMap::<_, Vec<_>>::new();
+        for row in rows {
+            let recorded_at = row.recorded_at;
+            let recorded = Recorded {
+                row_id: row.objection_id,
+                recorded_at: super::instant(TABLE, "recorded_at", row.objection_id, recorded_at)?,
+                value: Objection::try_from(row.clone())?,
+            };
+            listed
+                .entry(SubjectId(row.subject_id))
+                .or_default()
+                .push(recorded);
+        }
+        Ok(listed)
+    }
 }
 
 impl Tx {
@@ -93,6 +120,7 @@ impl Tx {
         objection: ObjectionId,
         decision: &ObjectionDecision,
     ) -> Result<(), StoreError> {
+        self.keep_past(subject, Kept::Objections).await?;
         let microseconds = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
         row::Entity::update_many()
             .col_expr(
@@ -121,6 +149,7 @@ impl Tx {
         objections: &[ObjectionId],
         from: Timestamp,
     ) -> Result<(), StoreError> {
+        self.keep_past(subject, Kept::Objections).await?;
         row::Entity::update_many()
             .col_expr(row::Column::OccurredAt, from.as_microsecond().into())
             .filter(row::Column::SubjectId.eq(subject.0))
@@ -136,6 +165,8 @@ impl Tx {
         from: SubjectId,
         into: SubjectId,
     ) -> Result<(), StoreError> {
+        self.keep_past_before_move(from, into, Kept::Objections)
+            .await?;
         row::Entity::update_many()
             .col_expr(row::Column::SubjectId, into.0.into())
             .filter(row::Column::SubjectId.eq(from.0))

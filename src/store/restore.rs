@@ -256,6 +256,18 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let both = || vec![Value::from(from.0), into.0.into()];
         let only_from = || vec![Value::from(from.0)];
+        let gone_at = vec![Value::from(from.0), self.now().as_microsecond().into()];
+        self.run(
+            "INSERT INTO item_history
+                (subject_id, item_id, change_id, change, collected_at, recorded_at, policy_version,
+                 purposes, subject_category, data_category, source)
+             SELECT subject_id, item_id, item_id, 'DELETED', collected_at, $2, policy_version,
+                 purposes, subject_category, data_category, source
+             FROM items WHERE subject_id = $1 AND sealed_under IS NULL AND deleted_at IS NULL
+             ON CONFLICT DO NOTHING",
+            gone_at,
+        )
+        .await?;
         self.run(
             "DELETE FROM items WHERE subject_id = $1 AND sealed_under IS NULL",
             only_from(),

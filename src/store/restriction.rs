@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{
+    as_of::Kept,
     error::StoreError,
     name_list,
     rows::KEYS_MAX,
     session::{Session, Tx},
 };
 use crate::domain::{
+    as_of::Recorded,
     id::{RestrictionId, SubjectId, SubjectRequestId},
     subject::Restriction,
 };
@@ -64,6 +66,31 @@ impl Session {
         }
         Ok(restrictions)
     }
+
+    /// As they stand, with when each was recorded.
+    pub(super) async fn list_recorded_restrictions(
+        &self,
+        subjects: &[SubjectId],
+    ) -> Result<HashMap<SubjectId, Vec<Recorded<Restriction>>>, StoreError> {
+        let rows = row::Entity::find()
+            .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+            .all(self.connection()?)
+            .await?;
+        let mut listed = HashMap::<_, Vec<_>>::new();
+        for row in rows {
+            let recorded_at = row.recorded_at;
+            let recorded = Recorded {
+                row_id: row.restriction_id,
+                recorded_at: super::instant(TABLE, "recorded_at", row.restriction_id, recorded_at)?,
+                value: Restriction::try_from(row.clone())?,
+            };
+            listed
+                .entry(SubjectId(row.subject_id))
+                .or_default()
+                .push(recorded);
+        }
+        Ok(listed)
+    }
 }
 
 impl Tx {
@@ -95,6 +122,7 @@ impl Tx {
         restriction: RestrictionId,
         informed_at: Timestamp,
     ) -> Result<(), StoreError> {
+        self.keep_past(subject, Kept::Restrictions).await?;
         row::Entity::update_many()
             .col_expr(
                 row::Column::LiftedAt,
@@ -118,6 +146,7 @@ impl Tx {
         restrictions: &[RestrictionId],
         from: Timestamp,
     ) -> Result<(), StoreError> {
+        self.keep_past(subject, Kept::Restrictions).await?;
         row::Entity::update_many()
             .col_expr(row::Column::StartedAt, from.as_microsecond().into())
             .filter(row::Column::SubjectId.eq(subject.0))
@@ -133,6 +162,8 @@ impl Tx {
         from: SubjectId,
         into: SubjectId,
     ) -> Result<(), StoreError> {
+        self.keep_past_before_move(from, into, Kept::Restrictions)
+            .await?;
         row::Entity::update_many()
             .col_expr(row::Column::SubjectId, into.0.into())
             .filter(row::Column::SubjectId.eq(from.0))

@@ -28,6 +28,8 @@ mod row {
         pub revision: i64,
         pub merged_into: Option<Uuid>,
         pub erased_at: Option<i64>,
+        pub merged_at: Option<i64>,
+        pub merged_first_into: Option<Uuid>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -142,6 +144,8 @@ impl Tx {
             revision: Set(0),
             merged_into: Set(None),
             erased_at: Set(None),
+            merged_at: Set(None),
+            merged_first_into: Set(None),
         });
         let rows = rows.collect();
         self.insert_rows(rows).await
@@ -249,6 +253,13 @@ impl Tx {
             )
             .exec(self.connection()?)
             .await?;
+        let now = self.now().as_microsecond();
+        row::Entity::update_many()
+            .col_expr(row::Column::MergedAt, now.into())
+            .col_expr(row::Column::MergedFirstInto, into.0.into())
+            .filter(row::Column::SubjectId.eq(from.0))
+            .exec(self.connection()?)
+            .await?;
         Ok(())
     }
 }
@@ -263,6 +274,8 @@ impl TryFrom<row::Model> for SubjectRecord {
             revision,
             merged_into,
             erased_at,
+            merged_at: _,
+            merged_first_into: _,
         } = row;
         Ok(Self {
             subject_id: SubjectId(subject_id),

@@ -143,6 +143,7 @@ pub async fn check_newsletter(registry: &Registry, subject: SubjectRef) -> Resul
         at_least_as_fresh: None,
         explain: false,
         record: false,
+        as_of: None,
     };
     registry
         .check_purpose(everything("tests"), Action::CheckPurpose, check)

@@ -5,6 +5,7 @@ mod harness;
 mod postgres;
 mod vendors;
 
+mod as_of;
 mod audit;
 mod audit_log;
 mod collection;

@@ -176,6 +176,7 @@ impl Erasures {
             at_least_as_fresh: None,
             explain: false,
             record: false,
+            as_of: None,
         };
         let caller = self.it.caller.clone();
         let answer = self

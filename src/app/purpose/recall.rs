@@ -62,9 +62,18 @@ impl Registry {
         caller: &Caller,
         check: &Check,
     ) -> Option<Result<Answer, Error>> {
-        let Check { query, record, .. } = check;
-        // What is kept is written; what is refused is refused by the store's own path.
-        if *record || permit(caller, &query.purpose, query.processor.as_ref()).is_err() {
+        let Check {
+            query,
+            record,
+            as_of,
+            ..
+        } = check;
+        // What is kept is written, and the past is in the store alone. What is refused is refused by the
+        // store's own path.
+        if *record
+            || as_of.is_some()
+            || permit(caller, &query.purpose, query.processor.as_ref()).is_err()
+        {
             return None;
         }
         let states = self.recall_states(at_hand, &check.subject)?;

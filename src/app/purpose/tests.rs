@@ -26,6 +26,7 @@ fn check(subject: impl Into<SubjectRef>, data: &str, purpose: &str) -> Check {
         at_least_as_fresh: None,
         explain: false,
         record: false,
+        as_of: None,
     }
 }
 

@@ -113,6 +113,7 @@ impl Rights {
             at_least_as_fresh: None,
             explain: false,
             record: false,
+            as_of: None,
         };
         let action = Action::CheckPurpose;
         let answer = self

@@ -64,6 +64,7 @@ async fn is_allowed(test: &TestRegistry, subject: SubjectRef) -> bool {
         at_least_as_fresh: None,
         explain: false,
         record: false,
+        as_of: None,
     };
     let caller = test.caller.clone();
     let answer = test

@@ -5,7 +5,7 @@
 //! subject that lives on a tombstone takes it, so that what was collected before the erasure stays
 //! erased however late it arrives, and what is collected after it is an item of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
@@ -21,7 +21,7 @@ use super::{
         session::{Session, Tx},
         vault::At,
     },
-    CONTENT, ItemChange, KEY, KEY_LABEL, StateRow, TABLE, row,
+    CONTENT, ItemChange, KEY, KEY_LABEL, TABLE, row,
 };
 use crate::domain::{
     id::{ItemId, SubjectId, SubjectRequestId},
@@ -117,19 +117,39 @@ impl Tx {
                 .all(self.connection()?)
                 .await?;
             let mut tombstones = Vec::with_capacity(rows.len());
-            let mut history = Vec::with_capacity(rows.len());
             for row in rows {
-                let state = ItemState::try_from(StateRow::from(&row))?;
-                history.push((retained.subject, state, ItemChange::Retained));
                 let tag = self.seal_apart(&row).await?;
                 if retained.subject_lives {
                     tombstones.push(self.tombstone(row, tag));
                 }
             }
             self.insert_rows(tombstones).await?;
+            let live = self.live_among(retained.subject, page).await?;
+            let history: Vec<_> = page
+                .iter()
+                .filter(|state| live.contains(&state.item_id.0))
+                .map(|state| (retained.subject, state.clone(), ItemChange::Retained))
+                .collect();
             self.append_item_history(&history).await?;
         }
         self.ground_items(retained).await
+    }
+
+    async fn live_among(
+        &self,
+        subject: SubjectId,
+        items: &[ItemState],
+    ) -> Result<HashSet<Uuid>, StoreError> {
+        let live: Vec<Uuid> = row::Entity::find()
+            .select_only()
+            .column(row::Column::ItemId)
+            .filter(row::Column::SubjectId.eq(subject.0))
+            .filter(row::Column::ItemId.is_in(items.iter().map(|item| item.item_id.0)))
+            .filter(row::Column::DeletedAt.is_null())
+            .into_tuple()
+            .all(self.connection()?)
+            .await?;
+        Ok(live.into_iter().collect())
     }
 
     /// Seals a row under a new key of its own. Returns the tag that it was found by.
