@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use tonic::{service::Routes, transport::server::TcpIncoming};
 
 use crate::{
-    app::Registry,
+    app::{Registry, event::EventLimits},
     auth::TokenVerifier,
     config::{Config, DatabaseUrl, Journal, Keys, LogFormat},
     connectors::{engine::Connector, loading},
@@ -120,7 +120,11 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     lifecycle.spawn("jwks", verifier.jwks().keep_fresh(lifecycle.soft()));
     let registry = Registry::new(Arc::new(store), clock.clone(), lifecycle.soft())
         .with_holidays(config.requests.public_holidays.clone())
-        .with_export_lifetime(config.exports.lifetime);
+        .with_export_lifetime(config.exports.lifetime)
+        .with_event_limits(EventLimits {
+            keep: config.events.keep,
+            reader_patience: config.events.reader_patience,
+        });
     // Before anybody is answered.
     let restored = registry.restore().await;
     restored.map_err(|error| anyhow!(error.for_operators()))?;

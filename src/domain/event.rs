@@ -1,11 +1,18 @@
 //! Events: what other services hear of. Ids and categories, never personal data.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     id::{ConsentId, DisclosureId, ItemId, LegalHoldId, SubjectId, SubjectRequestId, TaskId},
     name::{DataCategory, PolicyVersion, Processor, Purpose, SubjectCategory},
 };
+
+/// Days for which an event is kept, unless the configuration says otherwise.
+pub const KEEP_DAYS: i64 = 90;
+/// How long a reader may take nothing while something waits for it, unless the configuration says otherwise.
+pub const READER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
