@@ -16,6 +16,7 @@ mod registry_0008_requests;
 mod registry_0010_monitoring;
 mod registry_0011_waiting;
 mod registry_0012_statistics;
+mod registry_0014_expiries;
 mod schema;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -39,6 +40,7 @@ impl MigratorTrait for Registry {
             Box::new(registry_0010_monitoring::Migration),
             Box::new(registry_0011_waiting::Migration),
             Box::new(registry_0012_statistics::Migration),
+            Box::new(registry_0014_expiries::Migration),
         ]
     }
 

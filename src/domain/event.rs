@@ -72,11 +72,17 @@ pub enum EventKind {
     TaskChanged,
     /// A package of an access or portability request is complete.
     ExportReady,
+    /// A consent ran out by itself.
+    ConsentExpired,
+    /// The time for which items may be used ran out.
+    RetentionEnded,
+    /// A policy version that was published ahead came into force.
+    PolicyInForce,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::PolicyPublished,
         Self::SubjectCreated,
         Self::SubjectsMerged,
@@ -104,6 +110,9 @@ impl EventKind {
         Self::TaskCreated,
         Self::TaskChanged,
         Self::ExportReady,
+        Self::ConsentExpired,
+        Self::RetentionEnded,
+        Self::PolicyInForce,
     ];
 
     /// The kind's name in storage.
@@ -136,6 +145,9 @@ impl EventKind {
             Self::TaskCreated => "TASK_CREATED",
             Self::TaskChanged => "TASK_CHANGED",
             Self::ExportReady => "EXPORT_READY",
+            Self::ConsentExpired => "CONSENT_EXPIRED",
+            Self::RetentionEnded => "RETENTION_ENDED",
+            Self::PolicyInForce => "POLICY_IN_FORCE",
         }
     }
 }
