@@ -14,6 +14,7 @@ mod crash;
 mod disclosure;
 mod erasure;
 mod event;
+mod expiry;
 mod export;
 mod golden;
 mod hold;
