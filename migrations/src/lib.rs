@@ -17,6 +17,7 @@ mod registry_0010_monitoring;
 mod registry_0011_waiting;
 mod registry_0012_statistics;
 mod registry_0013_as_of;
+mod registry_0014_expiries;
 mod registry_0015_changes;
 mod schema;
 
@@ -42,6 +43,7 @@ impl MigratorTrait for Registry {
             Box::new(registry_0011_waiting::Migration),
             Box::new(registry_0012_statistics::Migration),
             Box::new(registry_0013_as_of::Migration),
+            Box::new(registry_0014_expiries::Migration),
             Box::new(registry_0015_changes::Migration),
         ]
     }

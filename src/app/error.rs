@@ -126,8 +126,16 @@ pub enum Error {
     #[error("the change met others; try again")]
     Conflict,
     /// The cursor is older than what is kept.
-    #[error("the cursor is older than what is kept")]
+    #[error(
+        "the cursor is older than the events that are kept: read the state anew, then watch without a cursor"
+    )]
     CursorExpired,
+    /// The reader of a stream took nothing for too long while something waited for it.
+    #[error("the reader took nothing for too long; go on from the cursor in the metadata `cursor`")]
+    ReaderTooSlow {
+        /// The cursor behind what the reader was given.
+        cursor: String,
+    },
     /// A named limit was passed; the text names it.
     #[error("{0}")]
     TooLarge(&'static str),

@@ -1,31 +1,31 @@
 //! Following what happens: events from a cursor on, in one stable order, none skipped.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+mod follower;
+mod tail;
 
-use futures::{Stream, stream};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use std::time::Duration;
 
+use futures::Stream;
+use jiff::SignedDuration;
+
+use self::follower::Follower;
 use super::{
     error::Error,
     registry::{Registry, authorise},
 };
-use crate::domain::{
-    audit::Action,
-    caller::{Bound, Caller},
-    event::EventKind,
-    name::Processor,
+use crate::{
+    domain::{
+        audit::Action,
+        caller::{Bound, Caller},
+        event::{EventKind, KEEP_DAYS, READER_PATIENCE},
+        name::Processor,
+    },
+    store::event::TRIMMED_MAX,
 };
 
+pub(super) use self::tail::Tail;
 pub use crate::store::event::PlacedEvent;
 
-/// Events read at once: bounds what a stream holds in memory.
-const READ_MAX: usize = 200;
-/// How long a follower waits before it looks again without having been woken: another replica's
-/// events do not wake it.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// How often a follower that has caught up is told how far it has come. It learns by that, too, that
-/// the stream lives.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(15);
 /// Names the cursors of this stream.
 const LIST: &str = "events";
 
@@ -52,7 +52,36 @@ pub enum Watched {
     Checkpoint {
         /// The cursor behind everything that was looked at.
         cursor: String,
+        /// Whether that is everything that has happened.
+        caught_up: bool,
     },
+}
+
+impl Watched {
+    /// The cursor behind it.
+    pub fn cursor(&self) -> &str {
+        match self {
+            Self::Event { cursor, .. } | Self::Checkpoint { cursor, .. } => cursor,
+        }
+    }
+}
+
+/// How long events are kept, and how long a reader is borne with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventLimits {
+    /// How long an event is kept at least, from when it was recorded.
+    pub keep: SignedDuration,
+    /// How long a reader may take nothing while something waits for it.
+    pub reader_patience: Duration,
+}
+
+impl Default for EventLimits {
+    fn default() -> Self {
+        Self {
+            keep: SignedDuration::from_hours(24 * KEEP_DAYS),
+            reader_patience: READER_PATIENCE,
+        }
+    }
 }
 
 impl Registry {
@@ -68,23 +97,28 @@ impl Registry {
         may_follow(caller, &filter)?;
         let position = match cursor {
             Some(cursor) => self.open_cursor(cursor).await?,
-            None => 0,
+            None => self.before_first().await?,
         };
-        let follower = Follower {
-            registry: self.clone(),
-            caller: Arc::new(caller.clone()),
-            filter: Arc::new(filter),
-            position,
-            ready: VecDeque::new(),
-            checkpoints: checkpoints(),
-        };
-        Ok(stream::unfold(Some(follower), |follower| async {
-            let mut follower = follower?;
-            match follower.next().await {
-                Ok(watched) => Some((Ok(watched), Some(follower))),
-                Err(error) => Some((Err(error), None)),
+        Ok(Follower::new(self, caller, filter, position).follow())
+    }
+
+    /// Lets go of events that were kept for long enough, until none is left that was or the process is to
+    /// stop. Returns how many. Safe to run on several replicas at once.
+    pub async fn trim_events(&self) -> Result<u64, Error> {
+        let keep = self.events.keep;
+        let mut count = 0;
+        loop {
+            let trimmed = self
+                .store
+                .write("trim_events", self.clock_now(), move |tx| {
+                    Box::pin(async move { Ok::<_, Error>(tx.trim_events(keep).await?) })
+                })
+                .await?;
+            count += trimmed;
+            if trimmed < TRIMMED_MAX || self.stopping.is_cancelled() {
+                return Ok(count);
             }
-        }))
+        }
     }
 
     /// Gives committed events their places and wakes the followers. Returns how many were placed.
@@ -101,7 +135,7 @@ impl Registry {
                 Box::pin(async move { Ok::<_, Error>(tx.place_events().await?) })
             })
             .await?;
-        self.placed.notify_waiters();
+        self.tail.wake();
         Ok(placed)
     }
 
@@ -109,6 +143,14 @@ impl Registry {
     pub async fn wait_for_change(&self, at_most: Duration) {
         // Running out is as good as being woken: another replica may have changed something.
         drop(tokio::time::timeout(at_most, self.changed.notified()).await);
+    }
+
+    /// Before the first event that is kept.
+    async fn before_first(&self) -> Result<i64, Error> {
+        let snapshot = self.store.snapshot(self.clock_now()).await?;
+        let first = snapshot.first_event_position().await?;
+        snapshot.close().await?;
+        Ok(first.map_or(0, |first| first - 1))
     }
 
     async fn open_cursor(&self, cursor: &str) -> Result<i64, Error> {
@@ -144,91 +186,6 @@ fn may_follow(caller: &Caller, filter: &EventFilter) -> Result<(), Error> {
     {
         Some(index) => refused(format!("processors[{index}]")),
         None => Ok(()),
-    }
-}
-
-/// The first is due at once: it comes as soon as the follower has caught up.
-fn checkpoints() -> Interval {
-    let mut checkpoints = interval(CHECKPOINT_INTERVAL);
-    checkpoints.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    checkpoints
-}
-
-struct Follower {
-    registry: Registry,
-    caller: Arc<Caller>,
-    filter: Arc<EventFilter>,
-    /// Everything up to here was looked at.
-    position: i64,
-    ready: VecDeque<PlacedEvent>,
-    checkpoints: Interval,
-}
-
-impl Follower {
-    async fn next(&mut self) -> Result<Watched, Error> {
-        loop {
-            self.may_go_on()?;
-            if let Some(event) = self.ready.pop_front() {
-                let cursor = self.cursor(event.position);
-                return Ok(Watched::Event {
-                    event: Box::new(event),
-                    cursor,
-                });
-            }
-            // Enrolled before looking, so that what is placed in between wakes it.
-            let placed = self.registry.placed.clone();
-            let woken = placed.notified();
-            self.look().await?;
-            if !self.ready.is_empty() {
-                continue;
-            }
-            tokio::select! {
-                _ = self.checkpoints.tick() => {
-                    let cursor = self.cursor(self.position);
-                    return Ok(Watched::Checkpoint { cursor });
-                }
-                () = woken => {}
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
-                () = self.registry.stopping.cancelled() => {}
-            }
-        }
-    }
-
-    /// Ends the stream with the server, and with the token that it was opened with.
-    fn may_go_on(&self) -> Result<(), Error> {
-        if self.registry.stopping.is_cancelled() {
-            return Err(Error::Stopping);
-        }
-        if self.caller.has_expired(self.registry.clock_now()) {
-            return Err(Error::TokenExpired);
-        }
-        Ok(())
-    }
-
-    /// Reads what has been placed since the last look.
-    async fn look(&mut self) -> Result<(), Error> {
-        let snapshot = self
-            .registry
-            .store
-            .snapshot(self.registry.clock_now())
-            .await?;
-        // Read first: what is placed later is left for the next look.
-        let last = snapshot.last_event_position().await?;
-        let EventFilter { kinds, processors } = &*self.filter;
-        let found = snapshot
-            .list_events(self.position, kinds, processors, READ_MAX as u64)
-            .await?;
-        snapshot.close().await?;
-        self.position = match found.last() {
-            Some(event) if found.len() == READ_MAX => event.position,
-            _ => last.max(self.position),
-        };
-        self.ready.extend(found);
-        Ok(())
-    }
-
-    fn cursor(&self, position: i64) -> String {
-        self.registry.issue_token(LIST, &position.to_string())
     }
 }
 

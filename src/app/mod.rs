@@ -12,6 +12,7 @@ mod effect;
 pub mod erasure;
 pub mod error;
 pub mod event;
+pub mod expiry;
 pub mod export;
 pub mod hold;
 mod merge;

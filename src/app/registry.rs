@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{
     effect::Effect,
     error::{Error, Missing},
+    event::{EventLimits, Tail},
 };
 use crate::{
     domain::{
@@ -45,12 +46,13 @@ pub struct Registry {
     pub(super) store: Arc<Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) changed: Arc<Notify>,
-    pub(super) placed: Arc<Notify>,
+    pub(super) tail: Arc<Tail>,
     pub(super) due: Arc<Notify>,
     pub(super) ended: Arc<Notify>,
     pub(super) requests: Arc<Notify>,
     pub(super) holidays: Arc<PublicHolidays>,
     pub(super) export_lifetime: SignedDuration,
+    pub(super) events: EventLimits,
     pub(super) stopping: CancellationToken,
     /// What checks are answered from without asking the store, if anything is.
     pub(super) memory: Option<Arc<Memory>>,
@@ -239,17 +241,17 @@ pub(super) fn policy_or_in_force<'p>(
 impl Registry {
     /// The use cases over `store`. Streams end once `stopping` is cancelled.
     pub fn new(store: Arc<Store>, clock: Arc<dyn Clock>, stopping: CancellationToken) -> Self {
-        let (changed, placed, due) = (Arc::default(), Arc::default(), Arc::default());
         Self {
             store,
             clock,
-            changed,
-            placed,
-            due,
+            changed: Arc::default(),
+            tail: Arc::default(),
+            due: Arc::default(),
             ended: Arc::default(),
             requests: Arc::default(),
             holidays: Arc::default(),
             export_lifetime: SignedDuration::from_hours(24 * LIFETIME_DAYS),
+            events: EventLimits::default(),
             stopping,
             memory: None,
         }
@@ -281,6 +283,12 @@ impl Registry {
             export_lifetime,
             ..self
         }
+    }
+
+    /// The same, with events kept for so long, and readers borne with for so long.
+    #[must_use]
+    pub fn with_event_limits(self, events: EventLimits) -> Self {
+        Self { events, ..self }
     }
 
     /// The store; tests plan faults in it.

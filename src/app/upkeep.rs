@@ -8,6 +8,8 @@ use crate::store::idempotency::FORGOTTEN_MAX;
 pub struct Upkeep {
     /// Answers that are too old to be remembered.
     pub answers_forgotten: u64,
+    /// Events that were kept for long enough.
+    pub events_trimmed: u64,
     /// Withdrawal tokens that have run out.
     pub tokens_forgotten: u64,
     /// Changes of which every replica has heard long ago.
@@ -19,11 +21,12 @@ pub struct Upkeep {
 }
 
 impl Registry {
-    /// One round: forgets old answers and tokens, removes keys that no subject came to need. Safe to
+    /// One round: forgets old answers, events and tokens, removes keys that no subject came to need. Safe to
     /// run on several replicas at once.
     pub async fn keep_up(&self) -> Result<Upkeep, Error> {
         let now = self.clock_now();
         let answers_forgotten = self.forget_answers().await?;
+        let events_trimmed = self.trim_events().await?;
         let tokens_forgotten = self
             .store
             .write("forget_withdrawal_tokens", now, |tx| {
@@ -35,6 +38,7 @@ impl Registry {
         let keys_removed = self.store.sweep_orphan_keys(now).await?;
         Ok(Upkeep {
             answers_forgotten,
+            events_trimmed,
             tokens_forgotten,
             changes_trimmed,
             keys_removed,

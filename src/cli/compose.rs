@@ -7,7 +7,7 @@ use tonic::{service::Routes, transport::server::TcpIncoming};
 
 use super::recollection::{AmongReplicas, remember};
 use crate::{
-    app::Registry,
+    app::{Registry, event::EventLimits},
     auth::TokenVerifier,
     config::{Config, DatabaseUrl, Journal, Keys, LogFormat},
     connectors::{engine::Connector, loading},
@@ -123,7 +123,11 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
     let store = Arc::new(store);
     let registry = Registry::new(store.clone(), clock.clone(), lifecycle.soft())
         .with_holidays(config.requests.public_holidays.clone())
-        .with_export_lifetime(config.exports.lifetime);
+        .with_export_lifetime(config.exports.lifetime)
+        .with_event_limits(EventLimits {
+            keep: config.events.keep,
+            reader_patience: config.events.reader_patience,
+        });
     let (registry, among) = remember(config, &store, clock.clone(), registry, &lifecycle);
     // Before anybody is answered.
     let restored = registry.restore().await;

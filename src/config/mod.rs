@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod connectors;
 pub mod database;
+pub mod events;
 pub mod exports;
 pub mod journal;
 pub mod keys;
@@ -24,6 +25,7 @@ use std::{ffi::OsString, fmt, net::SocketAddr, path::Path};
 pub use auth::{Auth, JwksSource};
 pub use connectors::{Connectors, Credential, ValueSource};
 pub use database::{Database, DatabaseKind, DatabaseUrl};
+pub use events::Events;
 pub use exports::Exports;
 pub use journal::Journal;
 pub use keys::Keys;
@@ -52,6 +54,8 @@ pub struct Config {
     pub journal: Journal,
     /// What checks are answered from.
     pub memory: Memory,
+    /// How long events are kept, and how slow a reader may be.
+    pub events: Events,
     /// Packages for people.
     pub exports: Exports,
     /// How often is looked for what goes because its time has run out.
@@ -88,6 +92,7 @@ impl Config {
             keys: Keys::development(data_dir, sqlite("keys.db")?),
             journal: Journal::development(data_dir),
             memory: Memory::development(),
+            events: Events::development(),
             exports: Exports::development(),
             retention: Retention::development(),
             auth: Auth::development(data_dir),
@@ -112,6 +117,7 @@ impl Config {
             keys: Keys::read(&mut settings.section("keys")),
             journal: Journal::read(&mut settings.section("journal"), &database),
             memory: Memory::read(&mut settings.section("memory")),
+            events: Events::read(&mut settings.section("events")),
             exports: Exports::read(&mut settings.section("exports")),
             database,
             retention: Retention::read(&mut settings.section("retention")),
@@ -237,6 +243,7 @@ mod tests {
             Journal::read(&mut settings.section("journal"), &database);
             Keys::read(&mut settings.section("keys"));
             Memory::read(&mut settings.section("memory"));
+            Events::read(&mut settings.section("events"));
             Exports::read(&mut settings.section("exports"));
             Retention::read(&mut settings.section("retention"));
             Auth::read(&mut settings.section("auth"));
@@ -258,6 +265,8 @@ mod tests {
         assert_eq!(config.server.stop_deadline, Duration::from_secs(30));
         assert_eq!(config.server.tls, Tls::EndsInFront);
         assert_eq!(config.log.level, LogLevel::Info);
+        assert_eq!(config.events.keep, SignedDuration::from_hours(90 * 24));
+        assert_eq!(config.events.reader_patience, Duration::from_secs(30));
         assert_eq!(config.exports.lifetime, SignedDuration::from_hours(30 * 24));
         assert_eq!(config.retention.sweep_interval, Duration::from_hours(1));
         assert!(config.keys.url.is_none());

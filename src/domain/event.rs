@@ -1,11 +1,18 @@
 //! Events: what other services hear of. Ids and categories, never personal data.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     id::{ConsentId, DisclosureId, ItemId, LegalHoldId, SubjectId, SubjectRequestId, TaskId},
     name::{DataCategory, PolicyVersion, Processor, Purpose, SubjectCategory},
 };
+
+/// Days for which an event is kept, unless the configuration says otherwise.
+pub const KEEP_DAYS: i64 = 90;
+/// How long a reader may take nothing while something waits for it, unless the configuration says otherwise.
+pub const READER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,11 +72,17 @@ pub enum EventKind {
     TaskChanged,
     /// A package of an access or portability request is complete.
     ExportReady,
+    /// A consent ran out by itself.
+    ConsentExpired,
+    /// The time for which items may be used ran out.
+    RetentionEnded,
+    /// A policy version that was published ahead came into force.
+    PolicyInForce,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::PolicyPublished,
         Self::SubjectCreated,
         Self::SubjectsMerged,
@@ -97,6 +110,9 @@ impl EventKind {
         Self::TaskCreated,
         Self::TaskChanged,
         Self::ExportReady,
+        Self::ConsentExpired,
+        Self::RetentionEnded,
+        Self::PolicyInForce,
     ];
 
     /// The kind's name in storage.
@@ -129,6 +145,9 @@ impl EventKind {
             Self::TaskCreated => "TASK_CREATED",
             Self::TaskChanged => "TASK_CHANGED",
             Self::ExportReady => "EXPORT_READY",
+            Self::ConsentExpired => "CONSENT_EXPIRED",
+            Self::RetentionEnded => "RETENTION_ENDED",
+            Self::PolicyInForce => "POLICY_IN_FORCE",
         }
     }
 }

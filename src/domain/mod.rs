@@ -12,6 +12,7 @@ pub mod decision;
 pub mod disclosure;
 pub mod erasure;
 pub mod event;
+pub mod expiry;
 pub mod export;
 pub mod hold;
 pub mod id;

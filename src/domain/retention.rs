@@ -2,10 +2,12 @@
 
 pub mod purge;
 mod suspects;
+mod use_ends;
 
 use jiff::Timestamp;
 
 pub use suspects::{Suspect, suspects};
+pub use use_ends::{UseEnd, use_ends};
 
 use super::{
     calendar,

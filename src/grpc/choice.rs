@@ -96,7 +96,7 @@ choices! {
         ActivityRecorded, ConsentRecorded, ConsentWithdrawn, WithdrawalTokenIssued,
         DisclosureRecorded, RequestReceived, RequestChanged, ObjectionRecorded, ObjectionDecided,
         RestrictionApplied, RestrictionLifted, SubjectErased, LegalHoldPlaced, LegalHoldReleased,
-        TaskCreated, TaskChanged, ExportReady,
+        TaskCreated, TaskChanged, ExportReady, ConsentExpired, RetentionEnded, PolicyInForce,
     }
     GivenBy { Subject, Guardian, Agent, }
     IdentifierKind { Account, Contact, Device, }

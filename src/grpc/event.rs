@@ -1,5 +1,5 @@
-//! `EventService`. The stream is pulled: a watcher that is slow to read makes nobody else wait, and
-//! what it has not read stays in the database.
+//! `EventService`. A watcher that is slow to read makes nobody else wait, and what it has not read stays in
+//! the database, but for a page.
 
 use std::pin::Pin;
 
@@ -86,7 +86,9 @@ fn answer(watched: Watched) -> v1::WatchEventsResponse {
             event: Some(message(*event)),
             cursor,
         }),
-        Watched::Checkpoint { cursor } => Answer::Checkpoint(v1::EventCheckpoint { cursor }),
+        Watched::Checkpoint { cursor, caught_up } => {
+            Answer::Checkpoint(v1::EventCheckpoint { cursor, caught_up })
+        }
     };
     v1::WatchEventsResponse {
         result: Some(result),

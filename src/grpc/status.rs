@@ -153,6 +153,7 @@ impl From<Error> for Failure {
             }
             Error::IdentifierConflict { subjects } => conflict(failure, &subjects),
             Error::NotLawful(answer) => failure.with_decision(decision(&answer, 0)),
+            Error::ReaderTooSlow { cursor } => failure.with("cursor", cursor),
             Error::SubjectAmbiguous(count) => failure.with("subject_count", count),
             Error::StoreUnavailable(text) => {
                 tracing::error!(error = text, "the store does not answer");
@@ -232,6 +233,7 @@ fn reason(error: &Error) -> ErrorReason {
         Error::LeaseLost => ErrorReason::LeaseLost,
         Error::Conflict => ErrorReason::Conflict,
         Error::CursorExpired => ErrorReason::CursorExpired,
+        Error::ReaderTooSlow { .. } => ErrorReason::ReaderTooSlow,
         Error::TooLarge(_) => ErrorReason::TooLarge,
         Error::Overloaded => ErrorReason::Overloaded,
         Error::StoreUnavailable(_) => ErrorReason::StoreUnavailable,
@@ -296,9 +298,10 @@ fn code(reason: ErrorReason) -> Code {
         | ErrorReason::NotSealedYet => Code::FailedPrecondition,
         ErrorReason::LeaseLost | ErrorReason::Conflict => Code::Aborted,
         ErrorReason::CursorExpired => Code::OutOfRange,
-        ErrorReason::TooLarge | ErrorReason::RateLimited | ErrorReason::Overloaded => {
-            Code::ResourceExhausted
-        }
+        ErrorReason::TooLarge
+        | ErrorReason::RateLimited
+        | ErrorReason::Overloaded
+        | ErrorReason::ReaderTooSlow => Code::ResourceExhausted,
         ErrorReason::StoreUnavailable | ErrorReason::StateNotFresh | ErrorReason::Stopping => {
             Code::Unavailable
         }

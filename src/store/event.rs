@@ -1,6 +1,9 @@
 //! The outbox: events are written in the transaction of the change they tell of, and get their place
 //! in the global order once they are committed.
 
+use std::ops::Range;
+
+use jiff::SignedDuration;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
@@ -23,6 +26,8 @@ use crate::domain::{
 const PLACING_LOCK: i64 = 0x7064_725f_6576_6e74;
 /// Events placed in one transaction at most.
 const PLACED_MAX: u64 = 1_000;
+/// Events let go of in one transaction at most.
+pub const TRIMMED_MAX: u64 = 2_000;
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -63,16 +68,18 @@ pub struct PlacedEvent {
 }
 
 impl Session {
-    /// Placed events after `position`, in order, `limit` at most. `kinds` empty: all. `processors`
-    /// empty: all; else those events that name one of them or none.
+    /// Placed events after the first of `places` and up to the last, in order, `limit` at most. `kinds`
+    /// empty: all. `processors` empty: all; else those events that name one of them or none.
     pub async fn list_events(
         &self,
-        after: i64,
+        places: Range<i64>,
         kinds: &[EventKind],
         processors: &[Processor],
         limit: u64,
     ) -> Result<Vec<PlacedEvent>, StoreError> {
-        let mut query = row::Entity::find().filter(row::Column::Position.gt(after));
+        let mut query = row::Entity::find()
+            .filter(row::Column::Position.gt(places.start))
+            .filter(row::Column::Position.lte(places.end));
         if !kinds.is_empty() {
             query = query.filter(row::Column::Kind.is_in(kinds.iter().map(|kind| kind.as_str())));
         }
@@ -185,6 +192,50 @@ impl Tx {
             [last.into(), PLACED_MAX.into()],
         );
         Ok(self.connection()?.execute_raw(sql).await?.rows_affected())
+    }
+
+    /// Lets go of the first events, as far as all of them were recorded at least `keep` ago, in one
+    /// transaction a bounded number. Returns how many. The last place stays, for the next to follow it, and so
+    /// does the last state, which revisions are held against.
+    pub async fn trim_events(&mut self, keep: SignedDuration) -> Result<u64, StoreError> {
+        if !self.try_lock(PLACING_LOCK).await? {
+            return Ok(0);
+        }
+        let Ok(until) = self.now().checked_sub(keep) else {
+            return Ok(0);
+        };
+        let (last, state) = (
+            self.last_event_position().await?,
+            self.last_revision().await?,
+        );
+        let oldest: Vec<(i64, Option<i64>, i64)> = row::Entity::find()
+            .select_only()
+            .columns([
+                row::Column::Seq,
+                row::Column::Position,
+                row::Column::RecordedAt,
+            ])
+            .filter(row::Column::Position.is_not_null())
+            .order_by_asc(row::Column::Position)
+            .limit(TRIMMED_MAX)
+            .into_tuple()
+            .all(self.connection()?)
+            .await?;
+        let gone = oldest
+            .into_iter()
+            .take_while(|(seq, position, recorded_at)| {
+                *recorded_at <= until.as_microsecond()
+                    && *seq != state.last_event()
+                    && *position != Some(last)
+            });
+        let Some(Some(end)) = gone.map(|(_, position, _)| position).last() else {
+            return Ok(0);
+        };
+        let deleted = row::Entity::delete_many()
+            .filter(row::Column::Position.lte(end))
+            .exec(self.connection()?)
+            .await?;
+        Ok(deleted.rows_affected)
     }
 }
 

@@ -24,6 +24,7 @@ pub mod decision;
 pub mod disclosure;
 pub mod erasure;
 pub mod event;
+pub mod expiry;
 pub mod export;
 pub mod export_provided;
 pub mod hold;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{ExprTrait, LockType},
+    sea_query::{ExprTrait, LockBehavior, LockType},
 };
 
 use super::{
@@ -221,7 +221,7 @@ impl Tx {
         }
     }
 
-    /// Notes the state in which the subjects changed last.
+    /// Notes the state in which the subjects changed last, and that something of them may end at another time.
     pub async fn stamp_subjects(
         &mut self,
         ids: &[SubjectId],
@@ -234,7 +234,21 @@ impl Tx {
                 .exec(self.connection()?)
                 .await?;
         }
-        Ok(())
+        self.doubt_expiries(ids).await
+    }
+
+    /// Holds those of `ids` that nobody else holds, merged away or not, until the end of the transaction.
+    pub async fn hold_free_subjects(
+        &mut self,
+        ids: &[SubjectId],
+    ) -> Result<Vec<SubjectRecord>, StoreError> {
+        let rows = row::Entity::find()
+            .filter(row::Column::SubjectId.is_in(ids.iter().map(|id| id.0)))
+            .order_by_asc(row::Column::SubjectId)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .all(self.connection()?)
+            .await?;
+        rows.into_iter().map(SubjectRecord::try_from).collect()
     }
 
     /// Lets `from`, and whatever was merged into it, lead to `into`.
@@ -260,7 +274,7 @@ impl Tx {
             .filter(row::Column::SubjectId.eq(from.0))
             .exec(self.connection()?)
             .await?;
-        Ok(())
+        self.move_expiries(from, into).await
     }
 }
 

@@ -2,6 +2,7 @@
 //! fails says so in the log and goes on, since the next round may succeed.
 
 pub mod connectors;
+pub mod expiries;
 pub mod exports;
 pub mod journal;
 pub mod metrics;
@@ -29,6 +30,10 @@ pub fn start(
         let run = connectors::run(registry.clone(), Arc::new(connector), lifecycle.soft());
         lifecycle.spawn("connector", run);
     }
+    lifecycle.spawn(
+        "expiries",
+        expiries::run(registry.clone(), lifecycle.soft()),
+    );
     lifecycle.spawn("exports", exports::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("journal", journal::run(registry.clone(), lifecycle.soft()));
     lifecycle.spawn("outbox", outbox::run(registry.clone(), lifecycle.soft()));

@@ -15,6 +15,7 @@ pub async fn run(registry: Registry, stop: CancellationToken) -> Result<(), Work
         match registry.keep_up().await {
             Ok(done) => tracing::info!(
                 answers_forgotten = done.answers_forgotten,
+                events_trimmed = done.events_trimmed,
                 tokens_forgotten = done.tokens_forgotten,
                 changes_trimmed = done.changes_trimmed,
                 keys_removed = done.keys_removed,

@@ -285,3 +285,119 @@ async fn an_event_that_was_written_first_and_committed_last_is_not_skipped() {
         "it was written first"
     );
 }
+
+/// Transactions that are open at once, each with an event.
+const OPEN: usize = 5;
+/// Orders of their commits that are tried.
+const SEEDS: u64 = 40;
+
+/// Numbers below `count` in an order of the seed's.
+fn order(seed: u64, count: usize) -> Vec<usize> {
+    let mut order: Vec<_> = (0..count).collect();
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for place in (1..count).rev() {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let other = usize::try_from(state >> 33).expect("31 bits") % (place + 1);
+        order.swap(place, other);
+    }
+    order
+}
+
+/// Writes one event, says so, and commits when it may.
+async fn write_and_hold(
+    registry: Registry,
+    subject: SubjectId,
+    number: u64,
+    (written, commit): (Arc<Semaphore>, Arc<Semaphore>),
+) {
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let held = registry.store().write("held", now, move |tx| {
+        let (written, commit) = (written.clone(), commit.clone());
+        Box::pin(async move {
+            tx.emit(&[numbered(subject, number)]).await?;
+            written.add_permits(1);
+            let commit = commit.acquire().await;
+            commit.expect("it is not closed").forget();
+            Ok::<_, Error>(())
+        })
+    });
+    held.await.expect("committed");
+}
+
+/// Of several open transactions any may commit first, while others place and follow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_order_of_commits_a_follower_meanwhile_skips_nothing() {
+    let place = Place::on_postgres().await;
+    let (registry, other) = (place.empty_replica().await, place.empty_replica().await);
+    let subject = new_subject(&registry).await;
+    let count = OPEN * usize::try_from(SEEDS).expect("it is small");
+    let following = {
+        let other = other.clone();
+        tokio::spawn(async move { follow(&other, None, count).await })
+    };
+    for seed in 0..SEEDS {
+        let written = Arc::new(Semaphore::new(0));
+        let mut open = Vec::new();
+        for n in 0..OPEN {
+            let commit = Arc::new(Semaphore::new(0));
+            let number = seed * OPEN as u64 + n as u64;
+            let gates = (written.clone(), commit.clone());
+            let held = write_and_hold(registry.clone(), subject, number, gates);
+            open.push((tokio::spawn(held), commit));
+            // Each is written before the next: so the order of writing is known, and wrong.
+            written.acquire().await.expect("it is not closed").forget();
+        }
+        let mut open: Vec<_> = open.into_iter().map(Some).collect();
+        for (turn, n) in order(seed, OPEN).into_iter().enumerate() {
+            let (held, commit) = open[n].take().expect("each once");
+            commit.add_permits(1);
+            held.await.expect("it commits");
+            // Not after every commit: what waits for its place may be of several.
+            if !(turn as u64 + seed).is_multiple_of(3) {
+                let placer = if turn % 2 == 0 { &registry } else { &other };
+                placer.place_events().await.expect("placed");
+            }
+        }
+        registry.place_events().await.expect("placed");
+    }
+    let seen = following.await.expect("it follows to the end");
+    let mut numbers: Vec<_> = seen.iter().map(|(event, _)| number(event).1).collect();
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..count as u64), "each once");
+    assert_eq!(ids(&follow(&registry, None, count).await), ids(&seen));
+}
+
+on_both! {
+    async fn a_log_of_two_hundred_thousand_events_is_followed_from_its_beginning_and_by_a_filter(place: Place) {
+        const EVENTS: u64 = 200_000;
+        const AT_ONCE: u64 = 20_000;
+        let registry = place.empty_replica().await;
+        let subject = new_subject(&registry).await;
+        for begin in (0..EVENTS).step_by(usize::try_from(AT_ONCE).expect("it is small")) {
+            let written = registry.store().write("many", place.now(), move |tx| {
+                Box::pin(async move {
+                    let events: Vec<_> = (begin..begin + AT_ONCE).map(|n| numbered(subject, n)).collect();
+                    tx.emit(&events).await?;
+                    Ok::<_, Error>(())
+                })
+            });
+            written.await.expect("written");
+        }
+        while registry.place_events().await.expect("placed") > 0 {}
+        let caller = everything("tests");
+        let filter = EventFilter { kinds: vec![EventKind::ItemsDeleted], ..EventFilter::default() };
+        let stream = registry.watch_events(&caller, None, filter).await.expect("it may follow");
+        let first = std::pin::pin!(stream).next().await.expect("it goes on").expect("no error");
+        assert!(matches!(first, Watched::Checkpoint { caught_up: true, .. }), "{first:?}");
+        let stream = registry.watch_events(&caller, None, EventFilter::default()).await;
+        let mut stream = std::pin::pin!(stream.expect("it may follow"));
+        for expected in 0..EVENTS {
+            let Watched::Event { event, .. } = stream.next().await.expect("it goes on").expect("no error") else {
+                panic!("{expected} comes first");
+            };
+            assert_eq!(number(&event).1, expected);
+        }
+    }
+}

@@ -6,6 +6,7 @@
 //! kill *within* a call leaves is the databases' own affair (`tests/it/crash.rs` kills at any instant), and
 //! that of the journal's file (`store/journal/file.rs`).
 
+mod ending;
 mod later;
 mod person;
 mod request;
@@ -39,6 +40,8 @@ enum Deed {
     Restart,
     /// The end of what had to stay.
     Later,
+    /// Telling of what ended by itself, and placing it.
+    Ending,
 }
 
 /// What a process does until it is killed.
@@ -126,7 +129,7 @@ async fn the_process_that_is_killed() {
     };
     let faults = registry.store().faults().clone();
     match work.deed {
-        Deed::Request | Deed::Later => {
+        Deed::Request | Deed::Later | Deed::Ending => {
             registry.restore().await.expect("as before it listens");
             faults.interrupt_call(work.call, hold_still);
         }
@@ -145,6 +148,7 @@ async fn the_process_that_is_killed() {
             let resumed = registry.resume_erasure(work.subject).await;
             say(resumed.expect("it is looked at").to_string());
         }
+        Deed::Ending => ending::tell(&registry).await,
     }
 }
 

@@ -64,7 +64,7 @@ async fn first_cursor(registry: &Registry) -> String {
         .unwrap();
     let first = Box::pin(events).next().await;
     match first.expect("an event").expect("it reads") {
-        Watched::Event { cursor, .. } | Watched::Checkpoint { cursor } => cursor,
+        Watched::Event { cursor, .. } | Watched::Checkpoint { cursor, .. } => cursor,
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use registry::{
     auth::dev_issuer::Grant,
-    domain::{caller::Scope, revision::Revision},
+    domain::{self, caller::Scope, revision::Revision},
     proto::v1::{
         Event, EventKind, WatchEventsRequest, WatchEventsResponse,
         watch_events_response::Result as Answer,
@@ -15,9 +15,9 @@ use tonic::{Code, Status, Streaming};
 
 use crate::{
     harness::{
-        Clients, TestServer,
+        Clients, TestServer, clock, new_dir,
         sample::everything_of,
-        status::{fields, reason},
+        status::{fields, metadata, reason},
     },
     on_both,
 };
@@ -234,4 +234,86 @@ on_both! {
         let status = end(&mut stream).await;
         assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "STOPPING"));
     }
+
+    async fn a_checkpoint_says_that_a_watcher_has_caught_up(server: TestServer) {
+        let mut admin = server.admin().await;
+        let kinds = vec![EventKind::DisclosureRecorded.into()];
+        let request = WatchEventsRequest { kinds, ..WatchEventsRequest::default() };
+        let mut stream = watch(&mut admin, request).await.expect("followed");
+        let Answer::Checkpoint(checkpoint) = in_time(next(&mut stream)).await.expect("no error") else {
+            panic!("nothing was disclosed");
+        };
+        assert!(checkpoint.caught_up);
+    }
+}
+
+/// Enough that no transport takes all of it unasked.
+const TOO_MANY: u128 = 20_000;
+
+/// A reader over real gRPC who does not read is let go, and goes on from where it was.
+async fn check_that_a_reader_who_does_not_read_is_let_go(is_postgres: bool) {
+    let patience = Duration::from_millis(200);
+    let server = TestServer::configured(new_dir(), is_postgres, clock(), |config| {
+        config.events.reader_patience = patience;
+    })
+    .await;
+    let registry = server.registry();
+    let written = registry.store().write("many", server.now(), |tx| {
+        Box::pin(async move {
+            let events: Vec<_> = (0..TOO_MANY)
+                .map(|n| domain::event::Event {
+                    item_ids: vec![domain::id::ItemId(uuid::Uuid::from_u128(n))],
+                    ..domain::event::Event::new(domain::event::EventKind::ItemsRegistered, None)
+                })
+                .collect();
+            tx.emit(&events).await?;
+            Ok::<_, registry::app::Error>(())
+        })
+    });
+    written.await.expect("written");
+    while registry.place_events().await.expect("placed") > 0 {}
+    let mut admin = server.admin().await;
+    let kinds = vec![EventKind::ItemsRegistered.into()];
+    let request = WatchEventsRequest {
+        kinds,
+        ..WatchEventsRequest::default()
+    };
+    let mut stream = watch(&mut admin, request.clone()).await.expect("followed");
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    let (first, _) = event(&mut stream).await;
+    seen.push(first.item_ids);
+    tokio::time::sleep(8 * patience).await;
+    let status = loop {
+        match in_time(next(&mut stream)).await {
+            Ok(Answer::Event(envelope)) => {
+                seen.push(envelope.event.expect("an event").item_ids);
+                cursor = envelope.cursor;
+            }
+            Ok(Answer::Checkpoint(_)) => panic!("it has not caught up"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(reason(&status), "READER_TOO_SLOW");
+    assert_eq!(metadata(&status)["cursor"], cursor);
+    let request = WatchEventsRequest { cursor, ..request };
+    let mut stream = watch(&mut admin, request).await.expect("resumed");
+    while seen.len() < usize::try_from(TOO_MANY).expect("it is small") {
+        seen.push(event(&mut stream).await.0.item_ids);
+    }
+    let expected = (0..TOO_MANY).map(|n| vec![uuid::Uuid::from_u128(n).to_string()]);
+    assert!(
+        seen.into_iter().eq(expected),
+        "none is skipped and none comes twice"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_who_does_not_read_is_let_go_on_sqlite() {
+    check_that_a_reader_who_does_not_read_is_let_go(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_who_does_not_read_is_let_go_on_postgres() {
+    check_that_a_reader_who_does_not_read_is_let_go(true).await;
 }

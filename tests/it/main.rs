@@ -15,6 +15,7 @@ mod crash;
 mod disclosure;
 mod erasure;
 mod event;
+mod expiry;
 mod export;
 mod golden;
 mod hold;

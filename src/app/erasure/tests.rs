@@ -333,7 +333,11 @@ impl Erasures {
     /// Everything that was said of a subject, by kind.
     async fn events(&self, subject: SubjectId) -> Vec<EventKind> {
         self.registry().place_events().await.expect("placed");
-        let listed = self.snapshot().await.list_events(0, &[], &[], 1_000).await;
+        let listed = self
+            .snapshot()
+            .await
+            .list_events(0..i64::MAX, &[], &[], 1_000)
+            .await;
         let events = listed.expect("listed").into_iter();
         let events = events.filter(|placed| placed.event.subject_id == Some(subject));
         events.map(|placed| placed.event.kind).collect()

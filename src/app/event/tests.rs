@@ -1,9 +1,12 @@
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, stream::BoxStream};
 use uuid::Uuid;
 
-use super::*;
+use super::{
+    follower::{READ_MAX, WINDOW_PLACES},
+    *,
+};
 use crate::{
     app::{
         Call,
@@ -64,7 +67,7 @@ async fn past(
     loop {
         match next(stream).await.expect("no error") {
             Watched::Event { event, cursor } => events.push((*event, cursor)),
-            Watched::Checkpoint { cursor } => return (events, cursor),
+            Watched::Checkpoint { cursor, .. } => return (events, cursor),
         }
     }
 }
@@ -313,4 +316,191 @@ async fn a_stream_ends_when_the_server_stops() {
     let ended = next(&mut stream).await;
     assert!(matches!(ended, Err(Error::Stopping)), "{ended:?}");
     assert!(stream.next().await.is_none());
+}
+
+/// The registry, with events kept and readers borne with for so long.
+fn limited(test: &TestRegistry, limits: EventLimits) -> Registry {
+    test.registry.clone().with_event_limits(limits)
+}
+
+#[tokio::test]
+async fn a_reader_who_takes_nothing_is_told_where_to_go_on_and_what_was_read_ahead_is_let_go() {
+    let test = registry().await;
+    let many = vec![event(EventKind::ItemsRegistered, 1); 2 * READ_MAX];
+    change(&test.registry, &test.caller, many).await;
+    placed(&test).await;
+    let limits = EventLimits {
+        reader_patience: Duration::from_millis(50),
+        ..EventLimits::default()
+    };
+    let watched = limited(&test, limits)
+        .watch_events(&test.caller, None, EventFilter::default())
+        .await;
+    let mut stream = watched.expect("followed").boxed();
+    let first = next(&mut stream).await.expect("an event");
+    let slept = async {
+        // The task that reads ahead is gone when nobody listens to the end of the log any more.
+        while test.registry.tail.is_followed() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG_ENOUGH, slept)
+        .await
+        .expect("it gives up");
+    let mut last = first.cursor().to_owned();
+    let cursor = loop {
+        match next(&mut stream).await {
+            Ok(watched) => last = watched.cursor().to_owned(),
+            Err(Error::ReaderTooSlow { cursor }) => break cursor,
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    assert!(stream.next().await.is_none());
+    assert_eq!(cursor, last, "it is behind what was taken");
+    let (rest, _) = past(&mut follow(&test, Some(&cursor), EventFilter::default()).await).await;
+    let (all, _) = past(&mut follow(&test, None, EventFilter::default()).await).await;
+    let at = all.iter().position(|(_, behind)| *behind == cursor);
+    let at = at.expect("it was given");
+    assert!(at < 5, "nearly nothing was taken: {at}");
+    assert_eq!(rest.len(), all.len() - at - 1);
+}
+
+#[tokio::test]
+async fn a_hundred_idle_followers_look_no_more_often_than_one() {
+    let test = registry().await;
+    placed(&test).await;
+    let mut streams = Vec::new();
+    for _ in 0..100 {
+        let mut stream = follow(&test, None, EventFilter::default()).await;
+        past(&mut stream).await;
+        streams.push(stream);
+    }
+    let (looks, reads) = test.registry.tail.counts();
+    let idle = async {
+        while test.registry.tail.counts().0 < looks + 5 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG_ENOUGH, idle)
+        .await
+        .expect("it is looked");
+    assert_eq!(test.registry.tail.counts().1, reads, "nobody read in vain");
+    change(
+        &test.registry,
+        &test.caller,
+        vec![event(EventKind::ItemCorrected, 1)],
+    )
+    .await;
+    placed(&test).await;
+    for stream in &mut streams {
+        let woken = next(stream).await.expect("no error");
+        assert!(matches!(woken, Watched::Event { .. }), "{woken:?}");
+    }
+}
+
+#[tokio::test]
+async fn events_are_let_go_of_when_they_were_kept_for_long_enough_and_the_last_one_never() {
+    let test = registry().await;
+    let keep = SignedDuration::from_hours(24);
+    let registry = limited(
+        &test,
+        EventLimits {
+            keep,
+            ..EventLimits::default()
+        },
+    );
+    change(
+        &test.registry,
+        &test.caller,
+        vec![event(EventKind::SubjectCreated, 1)],
+    )
+    .await;
+    placed(&test).await;
+    let (before, _) = past(&mut follow(&test, None, EventFilter::default()).await).await;
+    test.clock
+        .advance(Duration::from_hours(24) - Duration::from_micros(1));
+    change(
+        &test.registry,
+        &test.caller,
+        vec![event(EventKind::ItemCorrected, 1)],
+    )
+    .await;
+    placed(&test).await;
+    assert_eq!(registry.trim_events().await.unwrap(), 0, "not yet");
+    test.clock.advance(Duration::from_micros(1));
+    assert_eq!(registry.trim_events().await.unwrap(), 2);
+    let (kept, _) = past(&mut follow(&test, None, EventFilter::default()).await).await;
+    assert_eq!(kinds(&kept), [EventKind::ItemCorrected]);
+    // Behind the last that is gone nothing is missing; behind the first something is.
+    let (rest, _) =
+        past(&mut follow(&test, Some(&before[1].1), EventFilter::default()).await).await;
+    assert_eq!(kinds(&rest), [EventKind::ItemCorrected]);
+    let late = registry.watch_events(&test.caller, Some(&before[0].1), EventFilter::default());
+    assert!(matches!(late.await.map(drop), Err(Error::CursorExpired)));
+    test.clock.advance(Duration::from_hours(48));
+    assert_eq!(
+        registry.trim_events().await.unwrap(),
+        0,
+        "the last one stays"
+    );
+    // The next one follows it.
+    change(
+        &test.registry,
+        &test.caller,
+        vec![event(EventKind::ItemsDeleted, 1)],
+    )
+    .await;
+    placed(&test).await;
+    let (kept, _) = past(&mut follow(&test, None, EventFilter::default()).await).await;
+    assert_eq!(kept[1].0.position, kept[0].0.position + 1);
+}
+
+#[tokio::test]
+async fn a_follower_that_falls_behind_what_is_kept_is_told_so() {
+    let test = registry().await;
+    let limits = EventLimits {
+        keep: SignedDuration::from_hours(24),
+        reader_patience: Duration::from_mins(10),
+    };
+    let registry = limited(&test, limits);
+    let many = vec![event(EventKind::ItemsRegistered, 1); 3 * READ_MAX];
+    change(&test.registry, &test.caller, many).await;
+    placed(&test).await;
+    let watched = registry.watch_events(&test.caller, None, EventFilter::default());
+    let mut stream = watched.await.expect("followed").boxed();
+    next(&mut stream).await.expect("an event");
+    test.clock.advance(Duration::from_hours(25));
+    registry.trim_events().await.unwrap();
+    let mut taken = 1;
+    let error = loop {
+        match next(&mut stream).await {
+            Ok(_) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::CursorExpired), "{error:?}");
+    assert!(
+        taken <= 2 * READ_MAX,
+        "what was read ahead still comes: {taken}"
+    );
+}
+
+#[tokio::test]
+async fn a_follower_of_what_never_happens_comes_to_the_end_of_a_log_longer_than_one_look() {
+    let test = registry().await;
+    let many = usize::try_from(2 * WINDOW_PLACES).unwrap() + 1;
+    let many = vec![event(EventKind::ItemsRegistered, 1); many];
+    change(&test.registry, &test.caller, many).await;
+    while test.registry.place_events().await.expect("placed") > 0 {}
+    let filter = EventFilter {
+        kinds: vec![EventKind::LegalHoldPlaced],
+        ..EventFilter::default()
+    };
+    let mut stream = follow(&test, None, filter).await;
+    let Watched::Checkpoint { cursor, caught_up } = next(&mut stream).await.unwrap() else {
+        panic!("nothing of the kind happened");
+    };
+    assert!(caught_up);
+    let (rest, _) = past(&mut follow(&test, Some(&cursor), EventFilter::default()).await).await;
+    assert!(rest.is_empty());
 }

@@ -108,7 +108,7 @@ impl<'a> Consents<'a> {
 
 /// When a consent ends by itself: at its own instant, or when the policy's period has passed
 /// since it was said; the earlier.
-fn expires_at(policy: &CompiledPolicy, fact: &ConsentFact) -> Option<Timestamp> {
+pub(super) fn expires_at(policy: &CompiledPolicy, fact: &ConsentFact) -> Option<Timestamp> {
     let period = policy.policy().consent.expires_after.as_ref();
     let by_policy =
         period.and_then(|period| calendar::end_of(fact.occurred_at, period, policy.time_zone()));

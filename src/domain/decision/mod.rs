@@ -4,6 +4,7 @@
 //! `horizon` is until when the answer can hold, `trace` how it came about. Nothing here knows where the facts came from.
 
 mod category;
+mod consent_ends;
 mod consents;
 mod horizon;
 mod reason;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use self::category::Question;
 pub(in crate::domain) use self::consents::is_affirmative;
 pub use self::{
+    consent_ends::consent_ends,
     reason::{DecisionReason, Effect},
     standing::{Standing, standing},
     trace::TraceStep,

@@ -399,7 +399,7 @@ fn later(one: (Timestamp, usize), other: (Timestamp, usize)) -> (Timestamp, usiz
     }
 }
 
-fn concerns(
+pub(super) fn concerns(
     policy: &CompiledPolicy,
     activity: &Activity,
     item: &ItemState,

@@ -25,3 +25,10 @@ pub fn fields(status: &Status) -> Vec<String> {
         .map(|violation| violation.field)
         .collect()
 }
+
+/// What its `ErrorInfo` says beside the reason.
+pub fn metadata(status: &Status) -> std::collections::HashMap<String, String> {
+    let details = status.get_error_details();
+    let info = details.error_info();
+    info.map(|info| info.metadata.clone()).unwrap_or_default()
+}
