@@ -105,7 +105,7 @@ impl Registry {
                     let policies = store.policies(tx).await?;
                     let from = in_force_from(&policies, tx.now());
                     let later = tx.now().checked_add(POSTPONED).ok();
-                    tx.lock_subject(id).await?;
+                    tx.hold_subjects(&[id]).await?;
                     Ok::<_, Error>(tx.schedule_expiries(from, &[(id, later)]).await?)
                 })
             });

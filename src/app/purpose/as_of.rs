@@ -179,7 +179,7 @@ impl<'v> Archive<'v> {
         let evidence = Evidence {
             policies: &policies,
             policy_revision: self.revision,
-            subjects: subjects.collect(),
+            subjects: subjects.map(|(id, known)| (id, Arc::new(known))).collect(),
             now: as_of.used_at,
         };
         let mut judged = evidence.judge(ids, check.query, check.explain);
