@@ -418,7 +418,7 @@ async fn events_are_let_go_of_when_they_were_kept_for_long_enough_and_the_last_o
     placed(&test).await;
     let (before, _) = past(&mut follow(&test, None, EventFilter::default()).await).await;
     test.clock
-        .advance(Duration::from_hours(24) - Duration::from_micros(1));
+        .advance(Duration::from_micros(86_400 * 1_000_000 - 1));
     change(
         &test.registry,
         &test.caller,
