@@ -41,14 +41,18 @@ pub(super) async fn judge_each(
         return judge_all(view, caller, present).await;
     }
     let mut of_past = judge_past(view, caller, past).await?.into_iter();
-    let mut of_present = match present.is_empty() {
-        true => Vec::new(),
-        false => judge_all(view, caller, present).await?,
-    }
-    .into_iter();
-    let in_order = are_past.into_iter().filter_map(|is_past| match is_past {
-        true => of_past.next(),
-        false => of_present.next(),
+    let of_present = if present.is_empty() {
+        Vec::new()
+    } else {
+        judge_all(view, caller, present).await?
+    };
+    let mut of_present = of_present.into_iter();
+    let in_order = are_past.into_iter().filter_map(|is_past| {
+        if is_past {
+            of_past.next()
+        } else {
+            of_present.next()
+        }
     });
     Ok(in_order.collect())
 }
