@@ -73,10 +73,10 @@ const UP: &[&str] = &[
         AND items.subject_id = item_history.subject_id AND items.item_id = item_history.item_id)",
     // The instant of the last change before: whatever changes after it leaves what stood.
     "CREATE TABLE history_start (
-        only {int} NOT NULL PRIMARY KEY,
+        history_id {int} NOT NULL PRIMARY KEY,
         known_from {int} NOT NULL
     )",
-    "INSERT INTO history_start (only, known_from)
+    "INSERT INTO history_start (history_id, known_from)
      SELECT 1, COALESCE(MAX(latest), 0) FROM (
         SELECT MAX(recorded_at) AS latest FROM events
         UNION ALL SELECT MAX(at) AS latest FROM audit

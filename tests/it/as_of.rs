@@ -50,7 +50,7 @@ async fn register(clients: &mut Clients, registration: RegisterCollectionRequest
 /// A visitor who has said yes to the newsletter. Returns the id.
 async fn subscriber(clients: &mut Clients, email: &str) -> String {
     let mut visitor = everything_of("visitor", email);
-    visitor.consents = vec![yes(&["newsletter"])];
+    visitor.consents = vec![yes(&["newsletter", "interface_research"])];
     register(clients, visitor).await
 }
 

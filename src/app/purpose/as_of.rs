@@ -43,14 +43,18 @@ impl Registry {
             return self.judge_all(view, caller, present).await;
         }
         let mut of_past = judge_past(view, caller, past).await?.into_iter();
-        let (of_present, lesson) = match present.is_empty() {
-            true => (Vec::new(), Lesson::default()),
-            false => self.judge_all(view, caller, present).await?,
+        let (of_present, lesson) = if present.is_empty() {
+            (Vec::new(), Lesson::default())
+        } else {
+            self.judge_all(view, caller, present).await?
         };
         let mut of_present = of_present.into_iter();
-        let in_order = are_past.into_iter().filter_map(|is_past| match is_past {
-            true => of_past.next(),
-            false => of_present.next(),
+        let in_order = are_past.into_iter().filter_map(|is_past| {
+            if is_past {
+                of_past.next()
+            } else {
+                of_present.next()
+            }
         });
         Ok((in_order.collect(), lesson))
     }

@@ -23,7 +23,7 @@ const USES: [(&str, &str, &str); 5] = [
     ("email_address", "newsletter", "aweber"),
     ("email_address", "contact_and_support", ""),
     ("payment_details", "fraud_screening", ""),
-    ("navigation", "usage_analytics", "google_analytics"),
+    ("navigation", "interface_research", "google_analytics"),
     ("order_contents", "service_rendering", ""),
 ];
 
