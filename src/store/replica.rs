@@ -108,24 +108,37 @@ impl Post {
     /// Takes a place. The connection must be a direct one: a pooler that gives it to others between statements
     /// loses what is to be heard.
     pub async fn join(url: &str, replica_id: Uuid, lease: Duration) -> Result<Self, StoreError> {
-        let mut listener = PgListener::connect(url).await.map_err(lost)?;
+        let mut listener = PgListener::connect(url)
+            .await
+            .map_err(|error| lost(&error))?;
         // A lost connection is the end of this place; it is not to be mended behind our back.
         listener.eager_reconnect(false);
         listener
             .listen_all([CHANGED, FORGOTTEN])
             .await
-            .map_err(lost)?;
+            .map_err(|error| lost(&error))?;
         let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
         let join = sqlx::query(JOIN).bind(replica_id).bind(lease_ms);
         // On the disk before the first lease: after a crash of the database the others must find it.
         let durably = sqlx::query("SET synchronous_commit = on");
-        durably.execute(&mut listener).await.map_err(lost)?;
-        join.execute(&mut listener).await.map_err(lost)?;
+        durably
+            .execute(&mut listener)
+            .await
+            .map_err(|error| lost(&error))?;
+        join.execute(&mut listener)
+            .await
+            .map_err(|error| lost(&error))?;
         // What a crash takes back of everything after this is not relied on.
         let quick = sqlx::query("SET synchronous_commit = off");
-        quick.execute(&mut listener).await.map_err(lost)?;
+        quick
+            .execute(&mut listener)
+            .await
+            .map_err(|error| lost(&error))?;
         let seen = sqlx::query_scalar(SNAPSHOT);
-        let seen = seen.fetch_one(&mut listener).await.map_err(lost)?;
+        let seen = seen
+            .fetch_one(&mut listener)
+            .await
+            .map_err(|error| lost(&error))?;
         Ok(Self {
             listener,
             replica_id,
@@ -145,8 +158,11 @@ impl Post {
             .bind(round.renew)
             .bind(told)
             .bind(HEARD_MAX + 1);
-        let rows = query.fetch_all(&mut self.listener).await.map_err(lost)?;
-        let (heard, seen) = read(&rows).map_err(lost)?;
+        let rows = query
+            .fetch_all(&mut self.listener)
+            .await
+            .map_err(|error| lost(&error))?;
+        let (heard, seen) = read(&rows).map_err(|error| lost(&error))?;
         self.seen = seen;
         Ok(heard)
     }
@@ -159,13 +175,19 @@ impl Post {
             .collect();
         let tell = sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload");
         let tell = tell.bind(FORGOTTEN).bind(payloads);
-        tell.execute(&mut self.listener).await.map_err(lost)?;
+        tell.execute(&mut self.listener)
+            .await
+            .map_err(|error| lost(&error))?;
         Ok(())
     }
 
     /// Waits for a message. An error is the end of this place.
     pub async fn next(&mut self) -> Result<Option<Message>, StoreError> {
-        let heard = self.listener.try_recv().await.map_err(lost)?;
+        let heard = self
+            .listener
+            .try_recv()
+            .await
+            .map_err(|error| lost(&error))?;
         let heard = heard.ok_or_else(|| StoreError::Unavailable("the connection is gone".into()));
         Ok(message(&heard?))
     }
@@ -184,14 +206,20 @@ impl Post {
     pub async fn remove(&mut self, silent: Member) -> Result<(), StoreError> {
         let remove = sqlx::query(REMOVE).bind(silent.replica_id);
         let remove = remove.bind(silent.renewals);
-        remove.execute(&mut self.listener).await.map_err(lost)?;
+        remove
+            .execute(&mut self.listener)
+            .await
+            .map_err(|error| lost(&error))?;
         Ok(())
     }
 
     /// Gives the place back: nobody waits for this replica any more.
     pub async fn leave(mut self) -> Result<(), StoreError> {
         let leave = sqlx::query(LEAVE).bind(self.replica_id);
-        leave.execute(&mut self.listener).await.map_err(lost)?;
+        leave
+            .execute(&mut self.listener)
+            .await
+            .map_err(|error| lost(&error))?;
         Ok(())
     }
 }
@@ -258,7 +286,8 @@ fn message(heard: &PgNotification) -> Option<Message> {
     })
 }
 
-fn lost(error: sqlx::Error) -> StoreError {
-    // The text may quote nothing of a row: these statements have none of a person.
+/// Whatever befalls this connection is the end of it. The text quotes nothing of a row: these statements have
+/// none of a person.
+fn lost(error: &sqlx::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }

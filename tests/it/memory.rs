@@ -68,13 +68,13 @@ impl Cast {
         }
     }
 
-    fn somebody(&mut self) -> Option<SubjectRef> {
+    fn somebody(&mut self) -> SubjectRef {
         if !self.ids.is_empty() && self.dice.roll(3) == 0 {
             let place = self.dice.roll(self.ids.len());
-            return Some(by_id(&self.ids[place]));
+            return by_id(&self.ids[place]);
         }
         let (kind, value) = self.identifier();
-        Some(by(kind, &value))
+        by(kind, &value)
     }
 
     /// Everybody who may be asked about.
@@ -144,7 +144,7 @@ impl Cast {
         ];
         let methods = [EvidenceMethod::Checkbox, EvidenceMethod::ImpliedByUse];
         let request = RecordConsentRequest {
-            subject: self.somebody(),
+            subject: Some(self.somebody()),
             purposes: vec![self.dice.one_of(&PURPOSES).to_owned()],
             choice: self.dice.one_of(&choices).into(),
             evidence: Some(Evidence {
@@ -158,7 +158,7 @@ impl Cast {
 
     async fn withdraw(&mut self, clients: &mut Clients) -> Result<(), Status> {
         let request = WithdrawConsentRequest {
-            who: self.somebody().map(Who::Subject),
+            who: Some(Who::Subject(self.somebody())),
             all_purposes: true,
             ..WithdrawConsentRequest::default()
         };
@@ -167,7 +167,7 @@ impl Cast {
 
     async fn delete(&mut self, clients: &mut Clients) -> Result<(), Status> {
         let request = DeleteRecordsRequest {
-            subject: self.somebody(),
+            subject: Some(self.somebody()),
             data_categories: vec![self.dice.one_of(&DATA).to_owned()],
             ..DeleteRecordsRequest::default()
         };
@@ -177,7 +177,7 @@ impl Cast {
     async fn link(&mut self, clients: &mut Clients) -> Result<(), Status> {
         let (kind, value) = self.identifier();
         let request = LinkIdentifierRequest {
-            subject: self.somebody(),
+            subject: Some(self.somebody()),
             identifier: Some(identifier(kind, &value)),
             ..LinkIdentifierRequest::default()
         };
@@ -187,7 +187,7 @@ impl Cast {
     async fn unlink(&mut self, clients: &mut Clients) -> Result<(), Status> {
         let (kind, value) = self.identifier();
         let request = UnlinkIdentifierRequest {
-            subject: self.somebody(),
+            subject: Some(self.somebody()),
             identifier: Some(identifier(kind, &value)),
             ..UnlinkIdentifierRequest::default()
         };
@@ -196,15 +196,15 @@ impl Cast {
 
     async fn merge(&mut self, clients: &mut Clients) -> Result<(), Status> {
         let request = MergeSubjectsRequest {
-            into: self.somebody(),
-            from: self.somebody(),
+            into: Some(self.somebody()),
+            from: Some(self.somebody()),
             ..MergeSubjectsRequest::default()
         };
         clients.subject.merge_subjects(request).await.map(drop)
     }
 
     async fn role(&mut self, clients: &mut Clients) -> Result<(), Status> {
-        let subject = self.somebody();
+        let subject = Some(self.somebody());
         let subject_category = self.dice.one_of(&CATEGORIES).to_owned();
         if self.dice.roll(2) == 0 {
             let request = AddSubjectCategoryRequest {
@@ -232,7 +232,7 @@ impl Cast {
 
     async fn act(&mut self, clients: &mut Clients) -> Result<(), Status> {
         let request = RecordActivityRequest {
-            subject: self.somebody(),
+            subject: Some(self.somebody()),
             source: "web".to_owned(),
             ..RecordActivityRequest::default()
         };
@@ -252,7 +252,7 @@ impl Cast {
         }
         let request = CreateRequestRequest {
             kinds: vec![kind.into()],
-            subject: self.somebody(),
+            subject: Some(self.somebody()),
             channel: "email".to_owned(),
             scope: Some(scope),
             request_id: Uuid::new_v4().to_string(),

@@ -101,6 +101,9 @@ impl SubjectHistory {
     }
 }
 
+/// How a row of the subject's stood; `None`: as today.
+struct Stood<'h>(Option<&'h PastRow>);
+
 /// A history, seen from an instant.
 struct Then<'h> {
     history: &'h SubjectHistory,
@@ -111,18 +114,15 @@ struct Then<'h> {
 
 impl<'h> Then<'h> {
     /// Whether a row was the subject's, and how it stood if not as today.
-    fn stood(&self, row: Uuid) -> Option<Option<&'h PastRow>> {
+    fn stood(&self, row: Uuid) -> Option<Stood<'h>> {
         let past = self.history.past.get(&row);
         let stood = past.and_then(|past| as_known(past, self.known_at));
         let held_by = stood.map_or(self.holder, |stood| stood.held_by);
-        (held_by == self.subject).then_some(stood)
+        (held_by == self.subject).then_some(Stood(stood))
     }
 
     /// The rows that were recorded, with how they stood if not as today.
-    fn known<T>(
-        &self,
-        rows: &'h [Recorded<T>],
-    ) -> impl Iterator<Item = (&'h T, Option<&'h PastRow>)> {
+    fn known<T>(&self, rows: &'h [Recorded<T>]) -> impl Iterator<Item = (&'h T, Stood<'h>)> {
         let recorded = rows.iter().filter(|row| row.recorded_at <= self.known_at);
         recorded.filter_map(|row| Some((&row.value, self.stood(row.row_id)?)))
     }
@@ -165,7 +165,7 @@ fn order(version: &ItemVersion) -> (Timestamp, Reverse<bool>, i64) {
     (version.recorded_at, Reverse(lives), version.place)
 }
 
-fn objection((today, stood): (&Objection, Option<&PastRow>)) -> Objection {
+fn objection((today, Stood(stood)): (&Objection, Stood<'_>)) -> Objection {
     let Some(stood) = stood else {
         return today.clone();
     };
@@ -176,7 +176,7 @@ fn objection((today, stood): (&Objection, Option<&PastRow>)) -> Objection {
     }
 }
 
-fn restriction((today, stood): (&Restriction, Option<&PastRow>)) -> Restriction {
+fn restriction((today, Stood(stood)): (&Restriction, Stood<'_>)) -> Restriction {
     let Some(stood) = stood else {
         return today.clone();
     };
