@@ -45,9 +45,7 @@ impl Registry {
         let answer = |check: &Check| {
             let at_hand = at_hand.as_ref()?;
             let wanted = check.at_least_as_fresh.max(at_least_as_fresh);
-            let answer = self.recall_one(at_hand, caller, check)?;
-            let is_fresh = |answer: &Answer| wanted.is_none_or(|it| it <= answer.revision);
-            Some(answer).filter(|answer| answer.as_ref().is_ok_and(is_fresh))
+            self.recall_one(at_hand, caller, check, wanted).map(Ok)
         };
         let answers: Vec<_> = checks.iter().map(answer).collect();
         let recalled = answers.iter().flatten().count();
@@ -61,7 +59,8 @@ impl Registry {
         at_hand: &Recollection<'_>,
         caller: &Caller,
         check: &Check,
-    ) -> Option<Result<Answer, Error>> {
+        at_least_as_fresh: Option<Revision>,
+    ) -> Option<Answer> {
         let Check {
             query,
             record,
@@ -77,6 +76,11 @@ impl Registry {
             return None;
         }
         let states = self.recall_states(at_hand, &check.subject)?;
+        // A person's changes are committed in the order of their revisions; those of different people are not.
+        let is_older = |wanted| states.iter().any(|known| known.revision < wanted);
+        if at_least_as_fresh.is_some_and(is_older) {
+            return None;
+        }
         let ids = states.iter().map(|known| known.state.subject_id).collect();
         let subjects = states.into_iter();
         let evidence = Evidence {
@@ -88,7 +92,7 @@ impl Registry {
             now: at_hand.instants.earliest,
         };
         let answer = evidence.judge(ids, query.clone(), check.explain).answer;
-        at_hand.is_certain(&answer).then_some(Ok(answer))
+        at_hand.is_certain(&answer).then_some(answer)
     }
 
     fn recall_states(
