@@ -85,6 +85,10 @@ async fn give_and_take(one: &TestServer, other: &TestServer, rounds: usize) {
             tokio::task::yield_now().await;
         }
         assert_eq!(effect(&mut there, EMAIL).await, Effect::Allow);
+        // The first answer is read, and the next one is remembered.
+        for clients in [&mut here, &mut there] {
+            assert_eq!(effect(clients, EMAIL).await, Effect::Allow);
+        }
         one.clock.advance(std::time::Duration::from_secs(1));
         withdraw(&mut here).await;
         let after = effect(&mut there, EMAIL).await;
