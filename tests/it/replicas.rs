@@ -1,5 +1,10 @@
 //! Two replicas on one PostgreSQL: what one has taken away, the other never allows.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use registry::proto::v1::{
     CheckPurposeRequest, ConsentChoice, Effect, Evidence, EvidenceMethod, RecordConsentRequest,
     RegisterCollectionRequest, WithdrawConsentRequest, withdraw_consent_request::Who,
@@ -14,6 +19,8 @@ use crate::harness::{
 };
 
 const EMAIL: &str = "ada@example.com";
+/// How often is given and taken back while others check.
+const ROUNDS: usize = 60;
 
 fn visitor(email: &str) -> RegisterCollectionRequest {
     RegisterCollectionRequest {
@@ -137,6 +144,51 @@ async fn once_a_withdrawal_has_returned_no_replica_allows() {
         recalled(&one) > 0 && recalled(&other) > 0,
         "memory answered"
     );
+}
+
+/// Checks again and again. A phase that is odd at the beginning and the same at the end of a check began before it,
+/// after a withdrawal had returned, and ended after it. Counts what was allowed in other phases.
+async fn check_on(mut clients: Clients, phase: Arc<AtomicU64>, allowed: Arc<AtomicU64>) -> u64 {
+    let mut wrong = 0;
+    loop {
+        let before = phase.load(Ordering::SeqCst);
+        if before == u64::MAX {
+            return wrong;
+        }
+        let allows = effect(&mut clients, EMAIL).await == Effect::Allow;
+        let is_withdrawn = before % 2 == 1 && phase.load(Ordering::SeqCst) == before;
+        wrong += u64::from(allows && is_withdrawn);
+        allowed.fetch_add(u64::from(allows), Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn among_many_checks_at_one_replica_none_that_starts_after_a_withdrawal_at_another_allows() {
+    let (one, other, _) = two_replicas().await;
+    let mut here = one.admin().await;
+    let (phase, allowed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let mut checkers = JoinSet::new();
+    for _ in 0..4 {
+        let clients = other.admin().await;
+        checkers.spawn(check_on(clients, phase.clone(), allowed.clone()));
+    }
+    for _ in 0..ROUNDS {
+        one.clock.advance(std::time::Duration::from_secs(1));
+        let before = allowed.load(Ordering::SeqCst);
+        give(&mut here).await;
+        while allowed.load(Ordering::SeqCst) < before + 8 {
+            tokio::task::yield_now().await;
+        }
+        one.clock.advance(std::time::Duration::from_secs(1));
+        withdraw(&mut here).await;
+        phase.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        phase.fetch_add(1, Ordering::SeqCst);
+    }
+    phase.store(u64::MAX, Ordering::SeqCst);
+    let wrong: u64 = checkers.join_all().await.into_iter().sum();
+    assert_eq!(wrong, 0, "checks that started after a withdrawal allowed");
+    assert!(recalled(&other) > 100, "memory answered");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
