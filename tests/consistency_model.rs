@@ -82,8 +82,14 @@ struct World {
     reading: Option<Reading>,
     round: Option<Round>,
     is_asked: bool,
-    asks_on_the_way: bool,
-    answers_on_the_way: bool,
+    on_the_way: Messages,
+}
+
+/// What has been sent and has not arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Messages {
+    asks: bool,
+    answers: bool,
 }
 
 impl World {
@@ -99,8 +105,7 @@ impl World {
             reading: None,
             round: None,
             is_asked: false,
-            asks_on_the_way: false,
-            answers_on_the_way: false,
+            on_the_way: Messages::default(),
         }
     }
 
@@ -162,25 +167,31 @@ impl World {
         );
         next.push(Self {
             withdrawal,
-            asks_on_the_way: self.asks_on_the_way || asks,
+            on_the_way: Messages {
+                asks: self.on_the_way.asks || asks,
+                ..self.on_the_way
+            },
             ..*self
         });
     }
 
     /// What is on the way arrives, or is lost.
     fn deliver(&self, next: &mut Vec<Self>) {
-        if self.asks_on_the_way {
+        if self.on_the_way.asks {
             for is_asked in [self.has_place, false] {
                 next.push(Self {
-                    asks_on_the_way: false,
+                    on_the_way: Messages {
+                        asks: false,
+                        ..self.on_the_way
+                    },
                     is_asked: self.is_asked || is_asked,
                     ..*self
                 });
             }
         }
-        if self.answers_on_the_way {
+        if self.on_the_way.answers {
             let mut arrived = *self;
-            arrived.answers_on_the_way = false;
+            arrived.on_the_way.answers = false;
             next.push(arrived);
             if let Withdrawal::Waits { until, .. } = self.withdrawal {
                 arrived.withdrawal = Withdrawal::Waits {
@@ -253,7 +264,10 @@ impl World {
         if without == Without::AnswerLast && round.was_asked && self.is_asked {
             next.push(Self {
                 is_asked: false,
-                answers_on_the_way: true,
+                on_the_way: Messages {
+                    answers: true,
+                    ..self.on_the_way
+                },
                 ..*self
             });
         }
@@ -287,7 +301,7 @@ impl World {
         done.round = None;
         if round.was_asked && done.is_asked {
             done.is_asked = false;
-            done.answers_on_the_way = true;
+            done.on_the_way.answers = true;
         }
         done
     }
