@@ -65,7 +65,11 @@ fn headline(decision: &Decision) -> String {
         effect(decision.effect()),
         reason(decision.reason())
     );
-    let mut facts = vec![format!("policy {}", decision.policy_version)];
+    // Before the first version was published there was none.
+    let mut facts = vec![match decision.policy_version.as_str() {
+        "" => "no policy in force".to_owned(),
+        version => format!("policy {version}"),
+    }];
     if !decision.activity.is_empty() {
         facts.push(format!("activity {}", decision.activity));
     }

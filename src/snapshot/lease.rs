@@ -9,8 +9,6 @@ use jiff::Timestamp;
 
 use crate::runtime::boottime::Boottime;
 
-/// How long a lease lasts, unless it is configured.
-pub const LEASE: Duration = Duration::from_secs(1);
 /// Between what a lease may be configured. A call that takes something away waits for the longest when nobody can
 /// be asked.
 pub const LEASE_LIMITS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(2)];

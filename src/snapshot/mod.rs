@@ -10,6 +10,6 @@ mod memory;
 mod replica;
 mod weight;
 
-pub use lease::{Instants, LEASE, LEASE_LIMITS, Lease};
+pub use lease::{Instants, LEASE_LIMITS, Lease};
 pub use memory::{KnownPolicies, Mark, Memory};
 pub use replica::{Ear, Replica, Seat};
