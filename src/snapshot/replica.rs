@@ -57,6 +57,8 @@ impl Replica {
             seat,
             queue,
             barriers: Barriers::default(),
+            has_lost_a_place: false,
+            strangers_until: Boottime::default(),
         };
         (Self { memory, asks }, ear)
     }
@@ -104,6 +106,9 @@ pub struct Ear {
     seat: Seat,
     queue: UnboundedReceiver<Ask>,
     barriers: Barriers,
+    has_lost_a_place: bool,
+    /// Until then somebody may hold a lease who is not in the table.
+    strangers_until: Boottime,
 }
 
 impl Ear {
@@ -115,6 +120,7 @@ impl Ear {
             self.lose();
             if let Err(error) = lost {
                 tracing::warn!(%error, "not among the replicas: answers come from the database");
+                self.has_lost_a_place = true;
                 self.rest().await;
             }
         }
@@ -144,6 +150,9 @@ impl Ear {
     async fn keep_a_place(&mut self, stop: &CancellationToken) -> Result<(), StoreError> {
         let (id, lease) = ((self.seat.new_id)(), self.seat.lease);
         let post = in_time(lease, Post::join(&self.seat.url, id, lease)).await?;
+        if self.has_lost_a_place {
+            self.strangers_until = Boottime::now() + outlasting(LEASE_LIMITS[1]);
+        }
         let mut place = Place {
             ear: self,
             post,
@@ -199,21 +208,28 @@ impl Place<'_> {
                 return Err(error);
             }
         };
+        let (others, longest) = self.whom_to_wait_for(&heard, began);
+        self.enter(number, others, longest, work.waiters);
         self.apply(&heard, &round, began)?;
-        let longest = heard.members.iter().map(|it| it.lease).max();
-        let others = heard.members.iter().map(|it| it.replica_id);
-        let others: Vec<_> = others.filter(|id| *id != self.id).collect();
-        self.enter(
-            number,
-            others,
-            longest.unwrap_or(LEASE_LIMITS[1]),
-            work.waiters,
-        );
         if !work.asked.is_empty() {
             let asked: Vec<_> = work.asked.into_iter().collect();
             in_time(self.ear.seat.lease, self.post.acknowledge(&asked)).await?;
         }
         self.remove_silent(&heard.members).await
+    }
+
+    /// Who has to answer whoever waits now, and how long a lease of theirs can last. Somebody may hold one and be
+    /// in no table: when this replica is not in it either, it is not the table that it was; and after a place was
+    /// lost the database may be another that does not know of everybody, such as a standby that took over.
+    fn whom_to_wait_for(&self, heard: &Heard, now: Boottime) -> (Vec<Uuid>, Duration) {
+        let is_there = heard.members.iter().any(|it| it.replica_id == self.id);
+        if !is_there || now < self.ear.strangers_until {
+            return (vec![Uuid::nil()], LEASE_LIMITS[1]);
+        }
+        let others = heard.members.iter().filter(|it| it.replica_id != self.id);
+        let longest = others.clone().map(|it| it.lease).max();
+        let others = others.map(|it| it.replica_id).collect();
+        (others, longest.unwrap_or_default())
     }
 
     /// Waits until there is something to do, and takes all of it.
@@ -267,10 +283,11 @@ impl Place<'_> {
             Some(changes) => memory.forget(changes),
             None => memory.clear(),
         }
-        if !round.renew {
+        let is_there = heard.members.iter().any(|it| it.replica_id == self.id);
+        if is_there && !round.renew {
             return Ok(());
         }
-        if !heard.renewed {
+        if !is_there || !heard.renewed {
             return Err(StoreError::Unavailable("it was removed as silent".into()));
         }
         memory.lease().learn(heard.now, [began, Boottime::now()]);
