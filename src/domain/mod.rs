@@ -6,6 +6,7 @@ pub mod audit;
 pub mod audit_log;
 pub mod calendar;
 pub mod caller;
+pub mod compact;
 pub mod consent;
 pub mod deadline;
 pub mod decision;

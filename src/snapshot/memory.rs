@@ -14,15 +14,22 @@ use arc_swap::ArcSwapOption;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use quick_cache::{Weighter, sync::Cache};
+use smallvec::SmallVec;
 
 pub use super::forgotten::Mark;
 use super::{
     forgotten::{Forgettings, Forgotten},
+    held::Held,
     lease::{Instants, Lease},
-    weight,
+    policies::KnownPolicies,
+    vocabulary::Vocabulary,
 };
 use crate::{
-    domain::{id::SubjectId, policy::history::PolicyHistory, revision::Revision},
+    domain::{
+        compact::{self, Names},
+        id::SubjectId,
+        policy::dense::DensePolicy,
+    },
     runtime::clock::Clock,
     store::{Changes, TimeSource, Witness, state::KnownSubject},
 };
@@ -30,32 +37,18 @@ use crate::{
 /// Of the budget, what the identifiers have: one part in so many.
 const IDENTIFIERS_PART: u64 = 8;
 /// What one entry is taken to weigh when the tables are laid out.
-const TYPICAL_BYTES: u64 = 2_048;
-/// A state that weighs more, in bytes, is read anew each time: it would push out many others.
-pub const STATE_BYTES_MAX: u64 = 1 << 20;
+const TYPICAL_BYTES: u64 = 160;
+/// What an identifier's entry weighs that leads to one person: the key and the slot in the tables.
+const IDENTIFIER_BYTES: u64 = 104;
+/// A packed state that is longer, in bytes, is read anew each time: it would push out many others, and take long
+/// to read through.
+pub const STATE_BYTES_MAX: usize = 1 << 16;
 
 /// How many people are remembered as having more than that.
 const LARGE_MAX: usize = 10_000;
 
-/// A state in memory.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// What is known.
-    pub known: Arc<KnownSubject>,
-    /// Tells this reading of it from every other.
-    reading: u64,
-}
-
-/// The policies that answers from memory rest on.
-#[derive(Clone, Debug)]
-pub struct KnownPolicies {
-    /// All published versions.
-    pub history: Arc<PolicyHistory>,
-    /// The state that the last publication led to.
-    pub revision: Revision,
-}
-
-type Leads = Arc<[(SubjectId, u64)]>;
+/// Whom an identifier leads to, by which readings of them.
+type Leads = SmallVec<[(SubjectId, u64); 1]>;
 
 /// What is known in memory.
 pub struct Memory {
@@ -63,20 +56,24 @@ pub struct Memory {
     clock: Arc<dyn Clock>,
     time_source: TimeSource,
     policies: ArcSwapOption<KnownPolicies>,
+    vocabulary: Vocabulary,
     subjects: Cache<SubjectId, Held, SubjectBytes>,
     identifiers: Cache<[u8; 32], Leads, IdentifierBytes>,
-    /// Who was found to have more than is held.
+    /// Who was found to have more than is held, or what cannot be.
     large: Cache<SubjectId, ()>,
     forgettings: Mutex<Forgettings>,
     readings: AtomicU64,
 }
+
+/// Whom a question is about, with what is known of them.
+pub type People = SmallVec<[(SubjectId, Held); 1]>;
 
 #[derive(Clone)]
 struct SubjectBytes;
 
 impl Weighter<SubjectId, Held> for SubjectBytes {
     fn weight(&self, _: &SubjectId, held: &Held) -> u64 {
-        weight::of_subject(&held.known)
+        held.weight()
     }
 }
 
@@ -85,8 +82,13 @@ struct IdentifierBytes;
 
 impl Weighter<[u8; 32], Leads> for IdentifierBytes {
     fn weight(&self, _: &[u8; 32], leads: &Leads) -> u64 {
-        weight::of_identifier(leads.len())
+        of_identifier(leads)
     }
+}
+
+fn of_identifier(leads: &Leads) -> u64 {
+    let others = leads.len().saturating_sub(1) * size_of::<(SubjectId, u64)>();
+    IDENTIFIER_BYTES + others as u64
 }
 
 impl Memory {
@@ -100,13 +102,14 @@ impl Memory {
             clock,
             time_source,
             policies: ArcSwapOption::empty(),
+            vocabulary: Vocabulary::default(),
             subjects: Cache::with_weighter(
                 entries(of_subjects, TYPICAL_BYTES),
                 of_subjects,
                 SubjectBytes,
             ),
             identifiers: Cache::with_weighter(
-                entries(of_identifiers, weight::of_identifier(1)),
+                entries(of_identifiers, IDENTIFIER_BYTES),
                 of_identifiers,
                 IdentifierBytes,
             ),
@@ -137,17 +140,27 @@ impl Memory {
         self.policies.load_full()
     }
 
+    /// The policy in force at `now`, as tables; `None`: it has to be asked in names.
+    pub fn dense<'p>(&self, policies: &'p KnownPolicies, now: Timestamp) -> Option<&'p DensePolicy> {
+        policies.dense(&self.vocabulary, now)
+    }
+
+    /// The names of what is held.
+    pub fn names(&self) -> Arc<Names> {
+        self.vocabulary.names()
+    }
+
     /// What is known of a subject.
-    pub fn subject(&self, id: SubjectId) -> Option<Arc<KnownSubject>> {
-        self.subjects.get(&id).map(|held| held.known)
+    pub fn subject(&self, id: SubjectId) -> Option<Held> {
+        self.subjects.get(&id)
     }
 
     /// What is known of everybody whom an identifier leads to. `None`: not known of each of them.
-    pub fn identified(&self, hash: &[u8; 32]) -> Option<Vec<Arc<KnownSubject>>> {
+    pub fn identified(&self, hash: &[u8; 32]) -> Option<People> {
         let leads = self.identifiers.get(hash)?;
         let states = leads.iter().map(|(id, reading)| {
             let held = self.subjects.get(id)?;
-            (held.reading == *reading).then_some(held.known)
+            (held.reading() == *reading).then_some((*id, held))
         });
         states.collect()
     }
@@ -170,14 +183,15 @@ impl Memory {
         states: impl IntoIterator<Item = Arc<KnownSubject>>,
         identifiers: impl IntoIterator<Item = ([u8; 32], Vec<SubjectId>)>,
     ) {
+        let packed: Vec<_> = states.into_iter().map(|known| self.pack(&known)).collect();
         let forgettings = self.forgettings();
-        for known in states {
-            let id = known.state.subject_id;
-            if weight::of_subject(&known) > STATE_BYTES_MAX {
-                self.large.insert(id, ());
-            } else if forgettings.admits(mark, Forgotten::Subject(id)) {
-                let reading = self.readings.fetch_add(1, Ordering::Relaxed);
-                self.subjects.insert(id, Held { known, reading });
+        for (id, held) in packed {
+            match held {
+                Some(held) if forgettings.admits(mark, Forgotten::Subject(id)) => {
+                    self.subjects.insert(id, held);
+                }
+                Some(_) => {}
+                None => self.large.insert(id, ()),
             }
         }
         for (hash, subjects) in identifiers {
@@ -187,7 +201,7 @@ impl Memory {
                 .map(|id| {
                     let is_as_read = forgettings.admits(mark, Forgotten::Subject(id));
                     let held = self.subjects.get(&id).filter(|_| is_as_read)?;
-                    Some((id, held.reading))
+                    Some((id, held.reading()))
                 })
                 .collect();
             let leads = leads.filter(|leads| !leads.is_empty());
@@ -199,8 +213,22 @@ impl Memory {
         }
     }
 
+    /// A state as it is held, unless it is too large for that.
+    fn pack(&self, known: &KnownSubject) -> (SubjectId, Option<Held>) {
+        let KnownSubject { state, revision } = known;
+        let packed = self.vocabulary.number(|numbering| compact::write(state, *revision, numbering));
+        let packed = packed.filter(|packed| packed.len() <= STATE_BYTES_MAX);
+        let reading = self.readings.fetch_add(1, Ordering::Relaxed);
+        let held = packed.map(|packed| Held::new(reading, &packed));
+        (state.subject_id, held)
+    }
+
     /// Puts in the policies that were read after `mark`.
     pub fn learn_policies(&self, mark: Mark, policies: KnownPolicies) {
+        // As tables before anybody asks.
+        if let Some(Instants { earliest, .. }) = self.may_answer() {
+            self.dense(&policies, earliest);
+        }
         let forgettings = self.forgettings();
         if forgettings.admits(mark, Forgotten::Policies) {
             self.policies.store(Some(Arc::new(policies)));

@@ -5,11 +5,15 @@
 
 mod barrier;
 mod forgotten;
+mod held;
 mod lease;
 mod memory;
+mod policies;
 mod replica;
-mod weight;
+mod vocabulary;
 
+pub use held::Held;
 pub use lease::{Instants, LEASE_LIMITS, Lease};
-pub use memory::{KnownPolicies, Mark, Memory};
+pub use memory::{Mark, Memory, People};
+pub use policies::KnownPolicies;
 pub use replica::{Ear, Replica, Seat};

@@ -1,6 +1,7 @@
 //! The decision, held against a second implementation that is as plain as it can be, over
 //! generated policies and histories.
 
+mod dense;
 mod merge;
 mod naive;
 mod naive_purge;

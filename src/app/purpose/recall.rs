@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::{Check, data_asked};
 use crate::{
     app::{
@@ -11,10 +13,15 @@ use crate::{
         resolve::identifier_key,
     },
     domain::{
-        caller::Caller, id::SubjectId, name::DataCategory, revision::Revision,
+        caller::Caller,
+        compact::Names,
+        decision::{Query, dense},
+        id::SubjectId,
+        name::DataCategory,
+        revision::Revision,
         subject_ref::SubjectRef,
     },
-    snapshot::{Instants, KnownPolicies, Mark, Memory},
+    snapshot::{Held, Instants, KnownPolicies, Mark, Memory, People},
     store::{state::KnownSubject, subject::SubjectRecord},
 };
 
@@ -23,6 +30,7 @@ struct Recollection<'m> {
     memory: &'m Memory,
     policies: Arc<KnownPolicies>,
     instants: Instants,
+    names: Arc<Names>,
 }
 
 /// What was read from one state, and memory may learn.
@@ -75,33 +83,28 @@ impl Registry {
         {
             return None;
         }
-        let states = self.recall_states(at_hand, &check.subject)?;
+        let people = self.recall_people(at_hand, &check.subject)?;
         // A person's changes are committed in the order of their revisions; those of different people are not.
-        let is_older = |wanted| states.iter().any(|known| known.revision < wanted);
-        if at_least_as_fresh.is_some_and(is_older) {
-            return None;
+        if let Some(wanted) = at_least_as_fresh {
+            let is_fresh = |held: &Held| held.revision().is_some_and(|it| it >= wanted);
+            if !people.iter().all(|(_, held)| is_fresh(held)) {
+                return None;
+            }
         }
-        let ids = states.iter().map(|known| known.state.subject_id).collect();
-        let subjects = states.into_iter();
-        let evidence = Evidence {
-            policies: &at_hand.policies.history,
-            policy_revision: at_hand.policies.revision,
-            subjects: subjects
-                .map(|known| (known.state.subject_id, known))
-                .collect(),
-            now: at_hand.instants.earliest,
+        let answer = match people.as_slice() {
+            [(_, held)] if !check.explain => at_hand.decide(held, query),
+            _ => None,
         };
-        let answer = evidence.judge(ids, query.clone(), check.explain).answer;
+        let answer = match answer {
+            Some(answer) => answer,
+            None => at_hand.judge(people, query, check.explain)?,
+        };
         at_hand.is_certain(&answer).then_some(answer)
     }
 
-    fn recall_states(
-        &self,
-        at_hand: &Recollection<'_>,
-        subject: &SubjectRef,
-    ) -> Option<Vec<Arc<KnownSubject>>> {
+    fn recall_people(&self, at_hand: &Recollection<'_>, subject: &SubjectRef) -> Option<People> {
         match subject {
-            SubjectRef::Id(id) => Some(vec![at_hand.memory.subject(*id)?]),
+            SubjectRef::Id(id) => Some(smallvec![(*id, at_hand.memory.subject(*id)?)]),
             SubjectRef::Identifier(identifier) => {
                 let now = at_hand.instants.earliest;
                 let policy = at_hand.policies.history.in_force(now)?;
@@ -127,7 +130,36 @@ impl<'m> Recollection<'m> {
             memory,
             instants: memory.may_answer()?,
             policies: memory.policies()?,
+            names: memory.names(),
         })
+    }
+
+    /// By the tables, if they answer it.
+    fn decide(&self, held: &Held, query: &Query) -> Option<Answer> {
+        let now = self.instants.earliest;
+        let policy = self.memory.dense(&self.policies, now)?;
+        let (decision, revision) = dense::decide(policy, &self.names, held.bytes(), query, now)?;
+        Some(Answer {
+            decision,
+            revision: revision.max(self.policies.revision),
+            decision_id: None,
+        })
+    }
+
+    /// By the rules in names.
+    fn judge(&self, people: People, query: &Query, explain: bool) -> Option<Answer> {
+        let ids = people.iter().map(|(id, _)| *id).collect();
+        let states = people.into_iter().map(|(id, held)| {
+            let known = held.unpack(&self.names, id)?;
+            Some((id, Arc::new(known)))
+        });
+        let evidence = Evidence {
+            policies: &self.policies.history,
+            policy_revision: self.policies.revision,
+            subjects: states.collect::<Option<_>>()?,
+            now: self.instants.earliest,
+        };
+        Some(evidence.judge(ids, query.clone(), explain).answer)
     }
 
     /// Whether the answer is the same at every instant that it may be by the database's clock.
@@ -158,10 +190,10 @@ impl Lesson {
             Some((hash, people.map(|record| record.subject_id).collect()))
         });
         Self {
-            policies: Some(KnownPolicies {
-                history: view.policies.clone(),
-                revision: evidence.policy_revision,
-            }),
+            policies: Some(KnownPolicies::new(
+                view.policies.clone(),
+                evidence.policy_revision,
+            )),
             identifiers: identifiers.collect(),
             states: evidence.subjects.values().cloned().collect(),
         }

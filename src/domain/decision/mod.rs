@@ -6,6 +6,7 @@
 mod category;
 mod consent_ends;
 mod consents;
+pub mod dense;
 mod horizon;
 mod reason;
 mod rules;

@@ -159,6 +159,18 @@ impl CompiledPolicy {
             .is_some_and(|categories| categories.contains(category))
     }
 
+    /// Every processor that a sharing statement names for this cell, in no order.
+    pub fn recipients(
+        &self,
+        category: &SubjectCategory,
+        data: &DataCategory,
+        purpose: &Purpose,
+    ) -> impl Iterator<Item = &Processor> {
+        let named = self.recipients.get(data).and_then(|uses| uses.get(purpose));
+        let named = named.into_iter().flatten();
+        named.filter_map(|(processor, categories)| categories.contains(category).then_some(processor))
+    }
+
     /// Whether this data is declared as collected from people of this category.
     pub fn collects(&self, category: &SubjectCategory, data: &DataCategory) -> bool {
         self.collected

@@ -119,7 +119,8 @@ impl PolicyHistory {
         violations
     }
 
-    fn index_in_force(&self, at: Timestamp) -> Option<usize> {
+    /// The place of the version in force among the versions.
+    pub fn index_in_force(&self, at: Timestamp) -> Option<usize> {
         self.versions
             .partition_point(|version| version.effective_from() <= at)
             .checked_sub(1)

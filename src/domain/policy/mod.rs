@@ -6,6 +6,7 @@
 
 mod check;
 pub mod compile;
+pub mod dense;
 pub mod diff;
 pub mod example;
 pub mod finding;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    domain::subject::SubjectState, runtime::clock::TestClock, snapshot::lease::Lease,
+    domain::{revision::Revision, subject::SubjectState}, runtime::clock::TestClock, snapshot::lease::Lease,
     store::state::KnownSubject,
 };
 
@@ -46,8 +46,8 @@ fn what_was_learnt_is_known_until_it_is_forgotten() {
     let memory = memory();
     memory.learn(memory.mark(), [known(1, 5)], []);
     assert_eq!(
-        memory.subject(id(1)).unwrap().revision,
-        Revision::after_event(5)
+        memory.subject(id(1)).unwrap().revision(),
+        Some(Revision::after_event(5))
     );
     assert!(memory.subject(id(2)).is_none());
     memory.forget(&changed(&[2]));
@@ -84,7 +84,7 @@ fn an_identifier_leads_to_everybody_whom_it_was_read_to_lead_to() {
         Some(
             states
                 .iter()
-                .map(|it| it.state.subject_id)
+                .map(|(id, _)| *id)
                 .collect::<Vec<_>>(),
         )
     };
@@ -118,7 +118,7 @@ fn where_an_identifier_leads_is_not_learnt_from_before_somebody_was_taken_off_it
     memory.learn(slow, [known(1, 5)], [(HASH, vec![id(1)])]);
     assert!(memory.identified(&HASH).is_none());
     let newer = memory.subject(id(1)).unwrap();
-    assert_eq!(newer.revision, Revision::after_event(6));
+    assert_eq!(newer.revision(), Some(Revision::after_event(6)));
 }
 
 #[test]
@@ -131,10 +131,7 @@ fn an_identifier_that_leads_to_nobody_is_not_remembered() {
 #[test]
 fn policies_are_known_until_one_is_published() {
     let memory = memory();
-    let policies = || KnownPolicies {
-        history: Arc::default(),
-        revision: Revision::after_event(1),
-    };
+    let policies = || KnownPolicies::new(Arc::default(), Revision::after_event(1));
     let early = memory.mark();
     memory.learn_policies(early, policies());
     assert!(memory.policies().is_some());
