@@ -13,7 +13,7 @@ use crate::{
     domain::{
         audit::{Action, AuditDetail},
         caller::Caller,
-        decision::{Decision, Effect, Query, decide},
+        decision::{Decision, DecisionReason, Effect, Query, decide},
         id::{DecisionId, ItemId, SubjectId},
         name::{DataCategory, Processor, Purpose},
         policy::history::PolicyHistory,
@@ -44,6 +44,22 @@ impl Answer {
         let categories = self.decision.per_category.iter();
         let lawful = categories.filter(|_| self.is_lawful());
         lawful.flat_map(|category| category.item_ids.iter().copied())
+    }
+}
+
+/// Answers by their reasons.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally([u64; DecisionReason::ALL.len()]);
+
+impl Tally {
+    /// One more.
+    pub fn add(&mut self, answer: &Answer) {
+        self.0[answer.decision.reason as usize] += 1;
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
     }
 }
 
@@ -196,12 +212,23 @@ pub(super) fn permit(
 impl Registry {
     /// Counts answers that are given out.
     pub(super) fn count_decisions<'a>(&self, answers: impl IntoIterator<Item = &'a Answer>) {
-        for Answer { decision, .. } in answers {
-            let effect = match decision.effect {
-                Effect::Allow => "ALLOW",
-                Effect::Deny => "DENY",
-            };
-            self.metrics().decided(effect, decision.reason.as_str());
+        let mut tally = Tally::default();
+        for answer in answers {
+            tally.add(answer);
+        }
+        self.count(&tally);
+    }
+
+    /// Counts answers that were tallied.
+    pub(super) fn count(&self, tally: &Tally) {
+        for (reason, answers) in DecisionReason::ALL.into_iter().zip(tally.0) {
+            if answers > 0 {
+                let effect = match reason.effect() {
+                    Effect::Allow => "ALLOW",
+                    Effect::Deny => "DENY",
+                };
+                self.metrics().decided(effect, reason.as_str(), answers);
+            }
         }
     }
 

@@ -146,7 +146,7 @@ impl Registry {
     fn count_outcomes(&self, outcomes: &[Outcome]) {
         for outcome in outcomes {
             match outcome {
-                Outcome::Recorded(_) => self.metrics().decided("ALLOW", "LAWFUL"),
+                Outcome::Recorded(_) => self.metrics().decided("ALLOW", "LAWFUL", 1),
                 Outcome::NotLawful(answer) => self.count_decisions([&**answer]),
                 Outcome::SubjectUnknown | Outcome::SubjectAmbiguous(_) | Outcome::Invalid(_) => {}
             }

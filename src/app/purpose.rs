@@ -3,13 +3,15 @@
 //! is seen.
 
 mod as_of;
+mod lesson;
 mod recall;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 
-use self::recall::Lesson;
+use self::lesson::Lesson;
+pub use self::recall::Recollection;
 use super::{
     decision::{Answer, Evidence, Judged, permit},
     error::Error,
@@ -113,7 +115,8 @@ impl Registry {
             let missing = answers.iter_mut().filter(|answer| answer.is_none());
             missing.for_each(|answer| *answer = read.next());
         }
-        let answers: Vec<_> = answers.into_iter().flatten().collect();
+        let mut answers: Vec<_> = answers.into_iter().flatten().collect();
+        bound_items(&mut answers, |answer| answer);
         self.count_decisions(answers.iter().flatten());
         Ok(answers)
     }
@@ -135,7 +138,7 @@ impl Registry {
         if let (Some(memory), Some(mark)) = (&self.memory, mark) {
             lesson.teach(memory, mark);
         }
-        bound_items(&mut judged);
+        bound_items(&mut judged, |judged| &judged.answer);
         self.keep_recorded(caller, action, &recorded, &mut judged)
             .await?;
         let answers = judged.into_iter();
@@ -256,11 +259,11 @@ async fn may_ask(view: &View, caller: &Caller, check: &Check) -> Result<(), Erro
 }
 
 /// Refuses the answers that would not fit into the message any more.
-fn bound_items(judged: &mut [Result<Judged, Error>]) {
+fn bound_items<T>(answers: &mut [Result<T, Error>], answer: impl Fn(&T) -> &Answer) {
     let mut items = 0;
-    for one in judged {
-        let Ok(judged) = one else { continue };
-        let categories = &judged.answer.decision.per_category;
+    for one in answers {
+        let Ok(answered) = one else { continue };
+        let categories = &answer(answered).decision.per_category;
         items += categories.iter().map(|it| it.item_ids.len()).sum::<usize>();
         if items > ITEMS_OF_ANSWERS_MAX {
             *one = Err(Error::TooLarge("the answers name more than 80,000 items"));

@@ -72,6 +72,24 @@ impl Caller {
         self.purposes.permits(purpose)
     }
 
+    /// Whether it may use a purpose of this name for a recipient of this name.
+    pub fn may_ask(&self, purpose: &str, processor: Option<&str>) -> bool {
+        let purposes = match &self.purposes {
+            Bound::Nothing => false,
+            Bound::Named(named) => named.contains(purpose),
+            Bound::Everything => true,
+        };
+        purposes
+            && match &self.processors {
+                Bound::Nothing => false,
+                Bound::Named(named) => {
+                    let mut named = named.iter();
+                    named.any(|it| it.as_ref().map(Processor::as_str) == processor)
+                }
+                Bound::Everything => true,
+            }
+    }
+
     /// Whether it may act towards this recipient; `None` is the controller itself.
     pub fn may_name_processor(&self, processor: Option<&Processor>) -> bool {
         self.processors.permits(&processor.cloned())

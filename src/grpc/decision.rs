@@ -2,7 +2,7 @@
 
 use super::{
     choice::{Choice, optional_number},
-    render::{instant, text, texts},
+    render::{id, instant, name, text},
 };
 use crate::{
     app::decision::Answer,
@@ -27,12 +27,12 @@ pub fn decision(answer: &Answer, steps_max: usize) -> v1::Decision {
         effect: decision.effect.number(),
         reason: decision.reason.number(),
         lawful_basis: optional_number(decision.lawful_basis),
-        activity: text(decision.activity.as_ref()),
-        policy_version: text(decision.policy_version.as_ref()),
-        consent_id: text(decision.consent_id.as_ref()),
+        activity: name(decision.activity.as_ref()),
+        policy_version: name(decision.policy_version.as_ref()),
+        consent_id: decision.consent_id.map(id).unwrap_or_default(),
         valid_until: decision.valid_until.map(instant),
         revision: answer.revision.to_string(),
-        decision_id: text(answer.decision_id.as_ref()),
+        decision_id: answer.decision_id.map(id).unwrap_or_default(),
         per_category: decision.per_category.iter().map(category).collect(),
         trace: steps.take(steps_max).collect(),
     }
@@ -41,13 +41,13 @@ pub fn decision(answer: &Answer, steps_max: usize) -> v1::Decision {
 /// The answer for one data category.
 pub fn category(category: &CategoryDecision) -> v1::CategoryDecision {
     v1::CategoryDecision {
-        data_category: category.data_category.to_string(),
+        data_category: name(Some(&category.data_category)),
         effect: category.effect.number(),
         reason: category.reason.number(),
         lawful_basis: optional_number(category.lawful_basis),
-        activity: text(category.activity.as_ref()),
-        consent_id: text(category.consent_id.as_ref()),
-        item_ids: texts(&category.item_ids),
+        activity: name(category.activity.as_ref()),
+        consent_id: category.consent_id.map(id).unwrap_or_default(),
+        item_ids: category.item_ids.iter().copied().map(id).collect(),
         valid_until: category.valid_until.map(instant),
     }
 }

@@ -1,5 +1,7 @@
 //! `PurposeService`: checks in their four forms, and the audience.
 
+mod express;
+
 use std::sync::Arc;
 
 use futures::{
@@ -9,6 +11,7 @@ use futures::{
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status, Streaming};
 
+use self::express::Express;
 use super::{
     batch::part,
     caller::caller,
@@ -24,7 +27,6 @@ use crate::{
     app::{
         Error, Registry,
         audience::AudiencePart,
-        decision::Answer,
         purpose::{Check, LawfulUse},
     },
     domain::{
@@ -62,8 +64,14 @@ impl purpose_service_server::PurposeService for PurposeService {
         request: Request<v1::CheckPurposeRequest>,
     ) -> Result<Response<v1::CheckPurposeResponse>, Status> {
         let caller = caller(&request)?;
-        let check = read_check(request.into_inner())?;
+        let message = request.into_inner();
         let action = Action::CheckPurpose;
+        let mut express = Express::board(&self.registry, &caller, action, None)?;
+        if let decision @ Some(_) = express.answer(&message) {
+            return Ok(Response::new(v1::CheckPurposeResponse { decision }));
+        }
+        drop(express);
+        let check = read_check(message)?;
         let answer = self.registry.check_purpose(caller, action, check).await?;
         Ok(Response::new(v1::CheckPurposeResponse {
             decision: Some(decision(&answer, TRACE_STEPS_MAX)),
@@ -82,14 +90,11 @@ impl purpose_service_server::PurposeService for PurposeService {
         batch_size(entries.len())?;
         let steps_max = (BATCH_TRACE_STEPS_MAX / entries.len()).min(TRACE_STEPS_MAX);
         let fresh = revision(&at_least_as_fresh)?;
-        let (checks, places) = part(entries.into_iter().map(read_check).collect());
-        let answers = self
-            .registry
-            .check_purposes(caller, Action::BatchCheckPurpose, checks, fresh)
-            .await?;
-        let results = places.fill(answers).into_iter();
+        let action = Action::BatchCheckPurpose;
+        let checks = entries.into_iter().map(Ok).collect();
+        let answers = answer_all(&self.registry, caller, action, checks, fresh, steps_max).await?;
         Ok(Response::new(v1::BatchCheckPurposeResponse {
-            results: results.map(|one| batch_result(one, steps_max)).collect(),
+            results: answers.into_iter().map(batch_result).collect(),
         }))
     }
 
@@ -226,11 +231,40 @@ fn as_of(
     Ok(read)
 }
 
-fn batch_result(result: Result<Answer, Error>, steps_max: usize) -> v1::CheckPurposeResult {
+/// Answers checks, each in its place: the everyday ones at once, and the others together.
+async fn answer_all(
+    registry: &Registry,
+    caller: Arc<Caller>,
+    action: Action,
+    checks: Vec<Result<v1::CheckPurposeRequest, Error>>,
+    fresh: Option<Revision>,
+    steps_max: usize,
+) -> Result<Vec<Result<v1::Decision, Error>>, Error> {
+    let mut express = Express::board(registry, &caller, action, fresh)?;
+    let mut at_once = |check: &Result<_, _>| check.as_ref().ok().and_then(|it| express.answer(it));
+    let mut answers: Vec<_> = checks.iter().map(|it| at_once(it).map(Ok)).collect();
+    drop(express);
+    let left = checks.into_iter().zip(&answers);
+    let left = left.filter_map(|(check, answer)| answer.is_none().then_some(check));
+    let left: Vec<_> = left.map(|check| check.and_then(read_check)).collect();
+    if !left.is_empty() {
+        let (checks, places) = part(left);
+        let read = registry.check_purposes(caller, action, checks, fresh).await?;
+        let mut read = places.fill(read).into_iter();
+        for answer in answers.iter_mut().filter(|it| it.is_none()) {
+            *answer = read.next().map(|it| it.map(|it| decision(&it, steps_max)));
+        }
+    }
+    let missing = || Err(Error::Internal("a check was not answered".into()));
+    let answers = answers.into_iter();
+    Ok(answers.map(|it| it.unwrap_or_else(missing)).collect())
+}
+
+fn batch_result(result: Result<v1::Decision, Error>) -> v1::CheckPurposeResult {
     use check_purpose_result::Result as Kind;
     v1::CheckPurposeResult {
         result: Some(match result {
-            Ok(answer) => Kind::Decision(decision(&answer, steps_max)),
+            Ok(decision) => Kind::Decision(decision),
             Err(error) => Kind::Error(Failure::from(error).into_entry()),
         }),
     }
@@ -266,11 +300,10 @@ async fn answer_group(
             Err(status) => broken = Some(status),
         }
     }
-    let (checks, places) = part(checks);
-    let action = Action::StreamCheckPurpose;
-    let mut results = match registry.check_purposes(caller, action, checks, None).await {
+    let (action, steps_max) = (Action::StreamCheckPurpose, BATCH_TRACE_STEPS_MAX / STREAM_GROUP_MAX);
+    let mut results = match answer_all(&registry, caller, action, checks, None, steps_max).await {
         Ok(answers) => {
-            let answered = ids.into_iter().zip(places.fill(answers));
+            let answered = ids.into_iter().zip(answers);
             answered
                 .map(|(id, one)| Ok(stream_result(id, one)))
                 .collect()
@@ -281,7 +314,9 @@ async fn answer_group(
     results
 }
 
-fn read_stream_check(message: v1::StreamCheckPurposeRequest) -> (String, Result<Check, Error>) {
+fn read_stream_check(
+    message: v1::StreamCheckPurposeRequest,
+) -> (String, Result<v1::CheckPurposeRequest, Error>) {
     let mut parse = Parse::new();
     let id = message.correlation_id;
     let read = parse.text("correlation_id", id.clone(), CORRELATION_ID_BYTES_MAX);
@@ -290,7 +325,7 @@ fn read_stream_check(message: v1::StreamCheckPurposeRequest) -> (String, Result<
         read?;
         check
     });
-    let check = check.map_err(Error::from).and_then(read_check);
+    let check = check.map_err(Error::from);
     // A longer one is not sent back; the refusal says that it was too long.
     let id = if id.len() > CORRELATION_ID_BYTES_MAX {
         String::new()
@@ -302,14 +337,13 @@ fn read_stream_check(message: v1::StreamCheckPurposeRequest) -> (String, Result<
 
 fn stream_result(
     correlation_id: String,
-    result: Result<Answer, Error>,
+    result: Result<v1::Decision, Error>,
 ) -> v1::StreamCheckPurposeResponse {
     use stream_check_purpose_response::Result as Kind;
-    let steps_max = BATCH_TRACE_STEPS_MAX / STREAM_GROUP_MAX;
     v1::StreamCheckPurposeResponse {
         correlation_id,
         result: Some(match result {
-            Ok(answer) => Kind::Decision(decision(&answer, steps_max)),
+            Ok(decision) => Kind::Decision(decision),
             Err(error) => Kind::Error(Failure::from(error).into_entry()),
         }),
     }

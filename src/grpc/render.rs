@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use prost_types::{Struct, value::Kind};
 use serde_json::{Map, Value};
+use uuid::{Uuid, fmt::Hyphenated};
 
 use crate::{
     domain::item::{Content, Item, ItemState},
@@ -40,6 +41,17 @@ pub fn texts<T: ToString>(names: &[T]) -> Vec<String> {
 /// A name or id that may be absent, as text: empty when it is.
 pub fn text<T: ToString>(name: Option<&T>) -> String {
     name.map(ToString::to_string).unwrap_or_default()
+}
+
+/// A name that may be absent, as text: empty when it is.
+pub fn name<T: AsRef<str>>(name: Option<&T>) -> String {
+    name.map_or_else(String::new, |name| name.as_ref().to_owned())
+}
+
+/// An id as text, without the detour over a formatter: checks name many.
+pub fn id(id: impl Into<Uuid>) -> String {
+    let mut text = [0; Hyphenated::LENGTH];
+    id.into().hyphenated().encode_lower(&mut text).to_owned()
 }
 
 /// An item with what it holds.

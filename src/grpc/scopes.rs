@@ -58,6 +58,11 @@ pub fn target(path: &str) -> Target {
     }
 }
 
+/// Whether the RPC is asked before every use of data: so often that what it costs besides counts.
+pub fn is_check(action: Action) -> bool {
+    matches!(action, Action::CheckPurpose | Action::BatchCheckPurpose)
+}
+
 /// Whether an RPC's requests or answers are a stream: such calls live long and are counted apart.
 pub fn is_stream(action: Action) -> bool {
     matches!(

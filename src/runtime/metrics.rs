@@ -71,17 +71,17 @@ impl Metrics {
         durations.observe(seconds);
     }
 
-    /// A question was answered.
-    pub fn decided(&self, effect: &'static str, reason: &'static str) {
+    /// So many questions were answered in this way.
+    pub fn decided(&self, effect: &'static str, reason: &'static str, answers: u64) {
         let labels = [("effect", effect), ("reason", reason)];
-        self.0.decisions.get_or_create(&labels).inc();
+        self.0.decisions.get_or_create(&labels).inc_by(answers);
     }
 
     /// So many checks were answered from there: memory, or the store.
-    pub fn checked(&self, from: &'static str, checks: usize) {
+    pub fn checked(&self, from: &'static str, checks: u64) {
         if checks > 0 {
             let labels = [("from", from)];
-            self.0.checks.get_or_create(&labels).inc_by(checks as u64);
+            self.0.checks.get_or_create(&labels).inc_by(checks);
         }
     }
 
@@ -173,7 +173,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.rpc_ended("CheckPurpose", "OK", 0.004);
         metrics.rpc_ended("CheckPurpose", "OK", 0.2);
-        metrics.clone().decided("DENY", "CONSENT_MISSING");
+        metrics.clone().decided("DENY", "CONSENT_MISSING", 1);
         metrics.retried("RecordConsent");
         let recipient = vec![("processor", "a\"b\n".to_owned())];
         metrics.show(vec![

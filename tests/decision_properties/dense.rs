@@ -5,7 +5,10 @@ use std::{cell::Cell, sync::Arc};
 use proptest::prelude::*;
 use registry::domain::{
     compact::{self, Names},
-    decision::{Decision, DecisionReason, dense},
+    decision::{
+        Decision, DecisionReason,
+        dense::{self, Asked},
+    },
     policy::dense::DensePolicy,
     revision::Revision,
 };
@@ -31,7 +34,8 @@ fn dense_answer(world: &World) -> Option<Decision> {
     let place = history.index_in_force(world.now)?;
     let policy = DensePolicy::compile(&history, place, |name| names.take_in(name));
     let policy = policy.expect("every name has a number");
-    let answered = dense::decide(&policy, &names, &packed, &world.query, world.now);
+    let asked = Asked::of(&world.query)?;
+    let answered = dense::decide(&policy, &names, &packed, asked, world.now);
     let (decision, as_of) = answered?;
     assert_eq!(as_of, revision());
     Some(decision)

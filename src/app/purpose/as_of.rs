@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Check, data_asked, may_ask, recall::Lesson};
+use super::{Check, data_asked, lesson::Lesson, may_ask};
 use crate::{
     app::{
         decision::{Evidence, Judged},

@@ -1,4 +1,4 @@
-//! Checks that are answered from memory, and what memory learns from those that are not.
+//! Checks that are answered from memory: no database is asked, and nothing is awaited.
 
 use std::sync::Arc;
 
@@ -7,41 +7,56 @@ use smallvec::smallvec;
 use super::{Check, data_asked};
 use crate::{
     app::{
-        decision::{Answer, Evidence, permit},
+        decision::{Answer, Evidence, Tally, permit},
         error::Error,
-        registry::{Registry, View},
+        registry::{Registry, authorise},
         resolve::identifier_key,
     },
     domain::{
+        audit::Action,
         caller::Caller,
         compact::Names,
-        decision::{Query, dense},
+        decision::{
+            Query,
+            dense::{self, Asked},
+        },
         id::SubjectId,
         name::DataCategory,
         revision::Revision,
         subject_ref::SubjectRef,
     },
-    snapshot::{Held, Instants, KnownPolicies, Mark, Memory, People},
-    store::{state::KnownSubject, subject::SubjectRecord},
+    snapshot::{Held, Instants, KnownPolicies, Memory, People},
 };
 
 /// What is at hand for checks that came together.
-struct Recollection<'m> {
+pub struct Recollection<'m> {
     memory: &'m Memory,
     policies: Arc<KnownPolicies>,
     instants: Instants,
     names: Arc<Names>,
 }
 
-/// What was read from one state, and memory may learn.
-#[derive(Default)]
-pub(super) struct Lesson {
-    policies: Option<KnownPolicies>,
-    states: Vec<Arc<KnownSubject>>,
-    identifiers: Vec<([u8; 32], Vec<SubjectId>)>,
-}
-
 impl Registry {
+    /// What checks that have come may be answered from at once; `None`: the store has to be asked. Refuses a
+    /// caller who may not make the call.
+    pub fn recollect(
+        &self,
+        caller: &Caller,
+        action: Action,
+    ) -> Result<Option<Recollection<'_>>, Error> {
+        authorise(caller, action)?;
+        if caller.has_expired(self.clock_now()) {
+            return Err(Error::TokenExpired);
+        }
+        Ok(self.memory.as_deref().and_then(Recollection::of))
+    }
+
+    /// Counts answers that were given out from memory.
+    pub fn count_recalled(&self, tally: &Tally) {
+        self.metrics().checked("memory", tally.total());
+        self.count(tally);
+    }
+
     /// The answers that memory has; `None`: the store has to be asked.
     pub(super) fn recall(
         &self,
@@ -57,8 +72,9 @@ impl Registry {
         };
         let answers: Vec<_> = checks.iter().map(answer).collect();
         let recalled = answers.iter().flatten().count();
+        let (all, recalled) = (checks.len() as u64, recalled as u64);
         self.metrics().checked("memory", recalled);
-        self.metrics().checked("store", checks.len() - recalled);
+        self.metrics().checked("store", all - recalled);
         answers
     }
 
@@ -84,15 +100,12 @@ impl Registry {
             return None;
         }
         let people = self.recall_people(at_hand, &check.subject)?;
-        // A person's changes are committed in the order of their revisions; those of different people are not.
-        if let Some(wanted) = at_least_as_fresh {
-            let is_fresh = |held: &Held| held.revision().is_some_and(|it| it >= wanted);
-            if !people.iter().all(|(_, held)| is_fresh(held)) {
-                return None;
-            }
+        if !people.iter().all(|(_, held)| is_fresh(held, at_least_as_fresh)) {
+            return None;
         }
-        let answer = match people.as_slice() {
-            [(_, held)] if !check.explain => at_hand.decide(held, query),
+        let asked = Asked::of(query).filter(|_| !check.explain);
+        let answer = match (people.as_slice(), asked) {
+            ([(_, held)], Some(asked)) => at_hand.decide(held, asked),
             _ => None,
         };
         let answer = match answer {
@@ -134,11 +147,26 @@ impl<'m> Recollection<'m> {
         })
     }
 
+    /// Answers a check as it came, of names that were not looked at yet. `None`: it is none of those that are asked
+    /// every day, or not known here, or to be refused; then it is to be read as any other.
+    pub fn answer(
+        &self,
+        caller: &Caller,
+        subject: SubjectId,
+        asked: Asked<'_, String>,
+        at_least_as_fresh: Option<Revision>,
+    ) -> Option<Answer> {
+        let is_permitted = caller.may_ask(asked.purpose, asked.processor);
+        let held = self.memory.subject(subject).filter(|_| is_permitted)?;
+        let answer = self.decide(&held, asked)?;
+        (is_fresh(&held, at_least_as_fresh) && self.is_certain(&answer)).then_some(answer)
+    }
+
     /// By the tables, if they answer it.
-    fn decide(&self, held: &Held, query: &Query) -> Option<Answer> {
+    fn decide<S: AsRef<str>>(&self, held: &Held, asked: Asked<'_, S>) -> Option<Answer> {
         let now = self.instants.earliest;
         let policy = self.memory.dense(&self.policies, now)?;
-        let (decision, revision) = dense::decide(policy, &self.names, held.bytes(), query, now)?;
+        let (decision, revision) = dense::decide(policy, &self.names, held.bytes(), asked, now)?;
         Some(Answer {
             decision,
             revision: revision.max(self.policies.revision),
@@ -170,40 +198,8 @@ impl<'m> Recollection<'m> {
     }
 }
 
-impl Lesson {
-    /// What a view shows of the people whom references led to.
-    pub(super) fn of(
-        view: &View,
-        evidence: &Evidence<'_>,
-        references: &[&SubjectRef],
-        found: &[Result<Vec<SubjectRecord>, Error>],
-    ) -> Self {
-        let identifiers = references.iter().zip(found);
-        let identifiers = identifiers.filter_map(|(reference, found)| {
-            let SubjectRef::Identifier(identifier) = reference else {
-                return None;
-            };
-            let policy = view.in_force().ok()?;
-            let key = identifier_key(policy, identifier, "subject.identifier").ok()?;
-            let people = found.as_ref().ok()?.iter();
-            let hash = view.snapshot.sole_hash(&key)?;
-            Some((hash, people.map(|record| record.subject_id).collect()))
-        });
-        Self {
-            policies: Some(KnownPolicies::new(
-                view.policies.clone(),
-                evidence.policy_revision,
-            )),
-            identifiers: identifiers.collect(),
-            states: evidence.subjects.values().cloned().collect(),
-        }
-    }
-
-    /// Teaches it, but for what was forgotten since `mark`.
-    pub(super) fn teach(self, memory: &Memory, mark: Mark) {
-        if let Some(policies) = self.policies.filter(|_| memory.policies().is_none()) {
-            memory.learn_policies(mark, policies);
-        }
-        memory.learn(mark, self.states, self.identifiers);
-    }
+/// Whether a state includes the one that is wanted: a person's changes are committed in the order of their
+/// revisions; those of different people are not.
+fn is_fresh(held: &Held, wanted: Option<Revision>) -> bool {
+    wanted.is_none_or(|wanted| held.revision().is_some_and(|it| it >= wanted))
 }

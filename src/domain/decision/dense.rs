@@ -14,6 +14,7 @@ use self::{facts::Known, weighing::Weighing};
 use super::{CategoryDecision, Decision, DecisionReason, Effect, Query};
 use crate::domain::{
     compact::{Names, Number, Reader, Stay},
+    name::{DataCategory, Processor},
     policy::dense::{DensePolicy, Use},
     revision::Revision,
 };
@@ -66,30 +67,52 @@ impl Horizon {
     }
 }
 
+/// What is asked, by names that need not be known.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a, S> {
+    /// The data categories, in the order asked.
+    pub data_categories: &'a [S],
+    /// What for.
+    pub purpose: &'a str,
+    /// For whom; `None`: for the controller itself.
+    pub processor: Option<&'a str>,
+}
+
+impl<'a> Asked<'a, DataCategory> {
+    /// What a query asks; `None`: for single items too.
+    pub fn of(query: &'a Query) -> Option<Self> {
+        query.item_ids.is_empty().then(|| Self {
+            data_categories: &query.data_categories,
+            purpose: query.purpose.as_str(),
+            processor: query.processor.as_ref().map(Processor::as_str),
+        })
+    }
+}
+
 /// Decides on a packed state under the policy in force at `now`, and says which committed state that was.
 /// `None`: this is not among what it answers.
-pub fn decide(
+pub fn decide<S: AsRef<str>>(
     policy: &DensePolicy,
     names: &Names,
     state: &[u8],
-    query: &Query,
+    asked: Asked<'_, S>,
     now: Timestamp,
 ) -> Option<(Decision, Revision)> {
-    if !query.item_ids.is_empty() || query.data_categories.is_empty() || now < Timestamp::UNIX_EPOCH {
+    if asked.data_categories.is_empty() || now < Timestamp::UNIX_EPOCH {
         return None;
     }
     let state = Reader::open(state).filter(|state| !state.has_what_is_rare())?;
     let question = Question {
         policy,
-        usage: policy.usage(names, &query.purpose, query.processor.as_ref())?,
-        purpose: names.number(query.purpose.as_str())?,
-        processor: query.processor.as_ref().and_then(|it| names.number(it.as_str())),
+        usage: policy.usage(names, asked.purpose, asked.processor)?,
+        purpose: names.number(asked.purpose)?,
+        processor: asked.processor.and_then(|it| names.number(it)),
         now: now.as_microsecond(),
         next_policy: policy.history().next_change(now).map(Timestamp::as_microsecond),
     };
     let mut data = Few::<(Number, usize)>::new();
-    for name in &query.data_categories {
-        let number = names.number(name.as_str())?;
+    for name in asked.data_categories {
+        let number = names.number(name.as_ref())?;
         if data.iter().all(|(known, _)| *known != number) {
             data.push((number, policy.data(number)?));
         }

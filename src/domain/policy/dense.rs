@@ -14,7 +14,7 @@ use super::{
 use crate::domain::{
     compact::{Names, Number},
     consent::EvidenceMethod,
-    name::{DataCategory, Processor, Purpose, SubjectCategory},
+    name::{DataCategory, Purpose, SubjectCategory},
 };
 
 /// Marks what is in no table.
@@ -210,10 +210,10 @@ impl DensePolicy {
 
     /// The use of something for a purpose, by a processor or else by the controller. `None`: the policy has no
     /// such purpose or processor.
-    pub fn usage(&self, names: &Names, purpose: &Purpose, processor: Option<&Processor>) -> Option<Use> {
-        let purpose = at(&self.purposes, names.number(purpose.as_str())?)?;
+    pub fn usage(&self, names: &Names, purpose: &str, processor: Option<&str>) -> Option<Use> {
+        let purpose = at(&self.purposes, names.number(purpose)?)?;
         let processor = match processor {
-            Some(processor) => Some(at(&self.processors, names.number(processor.as_str())?)?),
+            Some(processor) => Some(at(&self.processors, names.number(processor)?)?),
             None => None,
         };
         Some(Use {

@@ -1,5 +1,6 @@
 //! One log line for each call, when it is over, and a count of it: method, code, time, who called. Never content, and
-//! never a path that a caller made up.
+//! never a path that a caller made up. Checks that were answered are counted, and logged only at `debug`: there are
+//! thousands in a second.
 
 use tonic::Code;
 
@@ -12,6 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Call {
     method: &'static str,
+    /// Whether it is among those that come so often that a good end is worth no line.
+    is_check: bool,
     stopwatch: Stopwatch,
     metrics: Metrics,
     caller: Option<Source>,
@@ -20,9 +23,10 @@ pub struct Call {
 
 impl Call {
     /// Begins a call of a method that is in the table, or of `unknown`.
-    pub fn begin(method: &'static str, metrics: Metrics) -> Self {
+    pub fn begin(method: &'static str, is_check: bool, metrics: Metrics) -> Self {
         Self {
             method,
+            is_check,
             stopwatch: Stopwatch::start(),
             metrics,
             caller: None,
@@ -47,13 +51,14 @@ impl Drop for Call {
         let code = self.code.unwrap_or(Code::Cancelled);
         let seconds = self.stopwatch.elapsed().as_secs_f64();
         self.metrics.rpc_ended(self.method, name(code), seconds);
-        tracing::info!(
-            method = self.method,
-            code = name(code),
-            duration_us = self.stopwatch.elapsed_us(),
-            caller = self.caller.as_ref().map_or("", Source::as_str),
-            "call"
-        );
+        let (method, code_name) = (self.method, name(code));
+        let duration_us = self.stopwatch.elapsed_us();
+        let caller = self.caller.as_ref().map_or("", Source::as_str);
+        if self.is_check && code == Code::Ok {
+            tracing::debug!(method, code = code_name, duration_us, caller, "call");
+        } else {
+            tracing::info!(method, code = code_name, duration_us, caller, "call");
+        }
     }
 }
 

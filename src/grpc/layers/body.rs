@@ -21,23 +21,24 @@ use crate::{app::Error, grpc::status::Failure, proto::v1::ErrorReason};
 pub struct AnswerBody {
     inner: Option<Body>,
     call: Call,
-    stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Of a stream: others are over at once.
+    stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     // Given back when the answer is out.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl AnswerBody {
-    /// Watches a body. `stopping` ends it before its own end.
+    /// Watches a body. `stopping` ends a stream before its own end.
     pub fn new(
         inner: Body,
         call: Call,
-        stopping: WaitForCancellationFutureOwned,
+        stopping: Option<WaitForCancellationFutureOwned>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Self {
         Self {
             inner: Some(inner),
             call,
-            stopping: Box::pin(stopping),
+            stopping: stopping.map(Box::pin),
             _permit: permit,
         }
     }
@@ -50,6 +51,11 @@ impl AnswerBody {
             Ok(()) => Ok(Frame::trailers(trailers)),
             Err(status) => Err(status),
         }))
+    }
+
+    fn must_stop(&mut self, cx: &mut Context<'_>) -> bool {
+        let stopping = self.stopping.as_mut();
+        stopping.is_some_and(|it| it.as_mut().poll(cx).is_ready())
     }
 
     fn frame(&mut self, mut frame: Frame<Bytes>) -> Frame<Bytes> {
@@ -80,7 +86,7 @@ impl HttpBody for AnswerBody {
                 let frame = self.frame(frame);
                 Poll::Ready(Some(Ok(frame)))
             }
-            Ok(Poll::Pending) if self.stopping.as_mut().poll(cx).is_ready() => {
+            Ok(Poll::Pending) if self.must_stop(cx) => {
                 self.end(&Error::Stopping.into())
             }
             Ok(polled) => polled,

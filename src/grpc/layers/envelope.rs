@@ -4,12 +4,13 @@
 use std::{
     convert::Infallible,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::{FutureExt, future::BoxFuture, poll};
 use http::{Request, Response};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -18,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{
     access_log::Call,
@@ -30,7 +31,7 @@ use crate::{
     app::Error,
     domain::audit::Action,
     grpc::{
-        scopes::{Target, is_stream, target},
+        scopes::{Target, is_check, is_stream, target},
         status::Failure,
     },
     proto::v1::ErrorReason,
@@ -120,7 +121,11 @@ where
         let inner = std::mem::replace(&mut self.inner, ready);
         let shared = self.shared.clone();
         let target = target(request.uri().path());
-        let span = tracing::info_span!("call", method = target.name());
+        // A span costs as much as a check; what a check has to log names its method itself.
+        let span = match target {
+            Target::Rpc(action) if is_check(action) => Span::none(),
+            _ => tracing::info_span!("call", method = target.name()),
+        };
         Box::pin(async move { Ok(shared.answer(inner, target, request).await) }.instrument(span))
     }
 }
@@ -130,12 +135,13 @@ impl Shared {
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
-        let call = Call::begin(target.name(), self.metrics.clone());
+        let is_check = matches!(target, Target::Rpc(action) if is_check(action));
+        let call = Call::begin(target.name(), is_check, self.metrics.clone());
         match self.admit(target) {
-            Err(status) => self.send(call, status.into_http(), None),
+            Err(status) => self.send(call, target, status.into_http(), None),
             Ok(permit) => {
                 let response = self.run(inner, request, self.time_for(target)).await;
-                self.send(call, response, permit)
+                self.send(call, target, response, permit)
             }
         }
     }
@@ -166,7 +172,13 @@ impl Shared {
     {
         // The call itself may panic too, before there is a future.
         let call = AssertUnwindSafe(async move { inner.call(request).await }).catch_unwind();
-        match timeout(time, call).await {
+        let mut call = pin!(call);
+        // What is answered at once needs no timer.
+        let answered = match poll!(call.as_mut()) {
+            Poll::Ready(answered) => Ok(answered),
+            Poll::Pending => timeout(time, call).await,
+        };
+        match answered {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_)) => panicked().into_http(),
@@ -177,6 +189,7 @@ impl Shared {
     fn send(
         &self,
         mut call: Call,
+        target: Target,
         response: Response<Body>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Response<Body> {
@@ -189,7 +202,8 @@ impl Shared {
             None if !parts.status.is_success() => call.ended(Code::Unknown),
             None => {}
         }
-        let stopping = self.stopping.clone().cancelled_owned();
+        let is_stream = !matches!(target, Target::Rpc(action) if !is_stream(action));
+        let stopping = is_stream.then(|| self.stopping.clone().cancelled_owned());
         let body = AnswerBody::new(body, call, stopping, permit);
         Response::from_parts(parts, Body::new(body))
     }

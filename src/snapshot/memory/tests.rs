@@ -154,7 +154,7 @@ fn it_stays_within_its_budget_and_one_that_is_too_large_is_remembered_as_that() 
     assert!(!memory.is_empty());
     let mut large = known(1, 5).as_ref().clone();
     let seen = |n: usize| (format!("s{n}").parse().unwrap(), Timestamp::UNIX_EPOCH);
-    large.state.last_activity = (0..20_000).map(seen).collect();
+    large.state.last_activity = (0..30_000).map(seen).collect();
     assert!(!memory.is_large(id(1)));
     memory.forget(&changed(&[1]));
     memory.learn(memory.mark(), [Arc::new(large)], []);
