@@ -15,7 +15,7 @@ pub use self::recall::Recollection;
 use super::{
     decision::{Answer, Evidence, Judged, permit},
     error::Error,
-    registry::{Registry, View, authorise, known_revision},
+    registry::{Registry, View, known_revision},
     resolve::{resolve, resolve_each},
 };
 use crate::{
@@ -101,23 +101,21 @@ impl Registry {
         checks: Vec<Check>,
         at_least_as_fresh: Option<Revision>,
     ) -> Result<Vec<Result<Answer, Error>>, Error> {
-        authorise(&caller, action)?;
-        if caller.has_expired(self.clock_now()) {
-            return Err(Error::TokenExpired);
-        }
-        let mut answers = self.recall(&caller, &checks, at_least_as_fresh);
+        let mut answers = self.recall(&caller, action, &checks, at_least_as_fresh)?;
         let unknown = answers.iter().zip(checks);
         let unknown = unknown.filter_map(|(answer, check)| answer.is_none().then_some(check));
         let unknown: Vec<_> = unknown.collect();
         if !unknown.is_empty() {
+            self.metrics().checked("store", unknown.len() as u64);
             let read = self.read_checks(caller, action, unknown, at_least_as_fresh);
-            let mut read = read.await?.into_iter();
+            let read = read.await?;
+            self.count_decisions(read.iter().flatten());
+            let mut read = read.into_iter();
             let missing = answers.iter_mut().filter(|answer| answer.is_none());
             missing.for_each(|answer| *answer = read.next());
         }
         let mut answers: Vec<_> = answers.into_iter().flatten().collect();
         bound_items(&mut answers, |answer| answer);
-        self.count_decisions(answers.iter().flatten());
         Ok(answers)
     }
 

@@ -1,6 +1,6 @@
 //! The composition root: the one place that knows every floor and puts the parts together.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
 
 use anyhow::{Context, Result, anyhow};
 use tonic::{service::Routes, transport::server::TcpIncoming};
@@ -18,7 +18,7 @@ use crate::{
     grpc::{
         self,
         layers::auth::Gate,
-        server::{ServerOptions, listen, serve},
+        server::{ServerOptions, listen, serve_on_threads},
     },
     runtime::{
         clock::{Clock, SystemClock},
@@ -49,6 +49,7 @@ pub struct Assembled {
     gate: Gate,
     options: ServerOptions,
     message_bytes_max: usize,
+    threads: NonZeroUsize,
 }
 
 /// Starts logging as configured.
@@ -148,7 +149,14 @@ pub async fn assemble(config: &Config, store: Store, clock: Arc<dyn Clock>) -> R
         gate: Gate { verifier, clock },
         options,
         message_bytes_max: usize::try_from(config.server.message_bytes_max)?,
+        threads: threads(config.server.threads),
     })
+}
+
+/// As many threads as are configured, or else as the process may use cores.
+fn threads(configured: Option<u32>) -> NonZeroUsize {
+    let configured = configured.and_then(|it| NonZeroUsize::new(usize::try_from(it).ok()?));
+    configured.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
 }
 
 /// Where the metrics are fetched, when they are to be.
@@ -184,8 +192,9 @@ impl Assembled {
         let stop = self.lifecycle.soft();
         let routes = routes(&self.registry, self.message_bytes_max);
         let (incoming, gate, options) = (self.incoming, self.gate, self.options);
+        let threads = self.threads;
         self.lifecycle.spawn("server", async move {
-            serve(incoming, routes, gate, options, stop)
+            serve_on_threads(incoming, threads, routes, gate, options, stop)
                 .await
                 .map_err(|error| Arc::new(error) as _)
         });

@@ -17,6 +17,7 @@ const MESSAGE_BYTES_LIMITS: [u32; 2] = [64 * 1024, 64 * 1024 * 1024];
 const CONCURRENT_REQUESTS: u32 = 1_024;
 const CONCURRENT_STREAMS: u32 = 256;
 const CONCURRENCY_LIMITS: [u32; 2] = [1, 65_536];
+const THREADS_LIMITS: [u32; 2] = [0, 256];
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 const DURATION_LIMITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(10)];
@@ -28,6 +29,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// How calls are kept from eavesdroppers.
     pub tls: Tls,
+    /// Threads that serve connections; `None`: one for each core.
+    pub threads: Option<u32>,
     /// Longest message, in bytes.
     pub message_bytes_max: u32,
     /// Most requests that are worked on at once; one more is refused.
@@ -62,6 +65,7 @@ impl Server {
         Self {
             listen: section.parsed("listen", LISTEN, address),
             tls: read_tls(section),
+            threads: read_threads(section),
             message_bytes_max: section.number(
                 "message_bytes_max",
                 MESSAGE_BYTES,
@@ -86,6 +90,7 @@ impl Server {
         Self {
             listen,
             tls: Tls::Development,
+            threads: None,
             message_bytes_max: MESSAGE_BYTES,
             concurrent_requests_max: CONCURRENT_REQUESTS,
             concurrent_streams_max: CONCURRENT_STREAMS,
@@ -93,6 +98,12 @@ impl Server {
             stop_deadline: STOP_DEADLINE,
         }
     }
+}
+
+/// 0: as many as there are cores.
+fn read_threads(section: &mut Section<'_>) -> Option<u32> {
+    let threads = section.number("threads", 0, THREADS_LIMITS);
+    (threads > 0).then_some(threads)
 }
 
 fn read_tls(section: &mut Section<'_>) -> Tls {

@@ -31,7 +31,11 @@ mod has {
 }
 
 /// The whole of it, unpacked. `None`: these are not bytes of [`write`] by these names.
-pub fn unpack(bytes: &[u8], names: &Names, subject_id: SubjectId) -> Option<(SubjectState, Revision)> {
+pub fn unpack(
+    bytes: &[u8],
+    names: &Names,
+    subject_id: SubjectId,
+) -> Option<(SubjectState, Revision)> {
     Reader::open(bytes)?.state(names, subject_id)
 }
 
@@ -41,7 +45,12 @@ pub fn micros(at: Timestamp) -> Option<i64> {
 }
 
 /// Choice, method and reference in one byte, and whether processors and an end of its own follow.
-fn packed(choice: ConsentChoice, method: EvidenceMethod, has_reference: bool, has_more: bool) -> Option<u8> {
+fn packed(
+    choice: ConsentChoice,
+    method: EvidenceMethod,
+    has_reference: bool,
+    has_more: bool,
+) -> Option<u8> {
     let place = |found: Option<usize>| found.and_then(|at| u8::try_from(at).ok());
     let choice = place(ConsentChoice::ALL.iter().position(|it| *it == choice))?;
     let method = place(EvidenceMethod::ALL.iter().position(|it| *it == method))?;

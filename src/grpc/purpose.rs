@@ -1,5 +1,6 @@
 //! `PurposeService`: checks in their four forms, and the audience.
 
+mod checks;
 mod express;
 
 use std::sync::Arc;
@@ -11,11 +12,10 @@ use futures::{
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::express::Express;
+use self::checks::{Asked, Checks};
 use super::{
-    batch::part,
     caller::caller,
-    decision::{TRACE_STEPS_MAX, category, decision},
+    decision::{TRACE_STEPS_MAX, category},
     parse::{
         Parse, Parsed,
         limits::{BATCH_ENTRIES_MAX, CORRELATION_ID_BYTES_MAX, DATA_CATEGORIES_MAX, ITEM_IDS_MAX},
@@ -24,14 +24,10 @@ use super::{
     status::Failure,
 };
 use crate::{
-    app::{
-        Error, Registry,
-        audience::AudiencePart,
-        purpose::{Check, LawfulUse},
-    },
+    app::{Error, Registry, audience::AudiencePart, purpose::LawfulUse},
     domain::{
-        as_of::AsOf, audit::Action, caller::Caller, decision::Query, id::ItemId,
-        name::DataCategory, revision::Revision, violation::Violations,
+        audit::Action, caller::Caller, decision::Query, id::ItemId, name::DataCategory,
+        revision::Revision,
     },
     proto::v1::{
         self, check_purpose_result, purpose_service_server,
@@ -46,15 +42,18 @@ const STREAM_GROUP_MAX: usize = 100;
 /// Groups of one stream that are answered at once; then nothing more is read from it.
 const STREAM_GROUPS_AT_ONCE: usize = 4;
 
-/// The service, over the registry's use cases.
+/// The service, over the registry's use cases. What is not answered at once is read on the runtime that this is
+/// called on.
 pub fn service(registry: Registry) -> PurposeServiceServer<PurposeService> {
-    PurposeServiceServer::new(PurposeService { registry })
+    let checks = Checks::new(registry.clone());
+    PurposeServiceServer::new(PurposeService { registry, checks })
 }
 
 /// May this be done, and for whom?
 #[derive(Clone)]
 pub struct PurposeService {
     registry: Registry,
+    checks: Checks,
 }
 
 #[tonic::async_trait]
@@ -64,17 +63,9 @@ impl purpose_service_server::PurposeService for PurposeService {
         request: Request<v1::CheckPurposeRequest>,
     ) -> Result<Response<v1::CheckPurposeResponse>, Status> {
         let caller = caller(&request)?;
-        let message = request.into_inner();
-        let action = Action::CheckPurpose;
-        let mut express = Express::board(&self.registry, &caller, action, None)?;
-        if let decision @ Some(_) = express.answer(&message) {
-            return Ok(Response::new(v1::CheckPurposeResponse { decision }));
-        }
-        drop(express);
-        let check = read_check(message)?;
-        let answer = self.registry.check_purpose(caller, action, check).await?;
+        let decision = self.checks.answer(caller, request.into_inner()).await?;
         Ok(Response::new(v1::CheckPurposeResponse {
-            decision: Some(decision(&answer, TRACE_STEPS_MAX)),
+            decision: Some(decision),
         }))
     }
 
@@ -92,7 +83,13 @@ impl purpose_service_server::PurposeService for PurposeService {
         let fresh = revision(&at_least_as_fresh)?;
         let action = Action::BatchCheckPurpose;
         let checks = entries.into_iter().map(Ok).collect();
-        let answers = answer_all(&self.registry, caller, action, checks, fresh, steps_max).await?;
+        let asked = Asked {
+            caller,
+            action,
+            fresh,
+            steps_max,
+        };
+        let answers = self.checks.answer_all(&asked, checks).await?;
         Ok(Response::new(v1::BatchCheckPurposeResponse {
             results: answers.into_iter().map(batch_result).collect(),
         }))
@@ -106,7 +103,7 @@ impl purpose_service_server::PurposeService for PurposeService {
         request: Request<Streaming<v1::StreamCheckPurposeRequest>>,
     ) -> Result<Response<Self::StreamCheckPurposeStream>, Status> {
         let caller = caller(&request)?;
-        let answers = answers(self.registry.clone(), caller, request.into_inner());
+        let answers = answers(self.checks.clone(), caller, request.into_inner());
         Ok(Response::new(answers.boxed()))
     }
 
@@ -189,77 +186,6 @@ pub(super) fn data_categories(parse: &mut Parse, data: Vec<String>) -> Parsed<Ve
     parse.names("data_categories", data, DATA_CATEGORIES_MAX)
 }
 
-fn read_check(message: v1::CheckPurposeRequest) -> Result<Check, Error> {
-    let mut parse = Parse::new();
-    let subject = parse.subject("subject", message.subject);
-    let asked = asked_data(&mut parse, message.data_categories, message.item_ids);
-    let purpose = parse.name("purpose", &message.purpose);
-    let processor = parse.optional_name("processor", &message.processor);
-    let as_of = as_of(&mut parse, message.as_of, message.known_at, message.record);
-    let (subject, query, as_of) = parse.finish(|| {
-        let (data_categories, item_ids) = asked?;
-        let query = Query {
-            data_categories,
-            item_ids,
-            purpose: purpose?,
-            processor: processor?,
-        };
-        Ok((subject?, query, as_of?))
-    })?;
-    Ok(Check {
-        subject,
-        query,
-        at_least_as_fresh: revision(&message.at_least_as_fresh)?,
-        explain: message.explain,
-        record: message.record,
-        as_of,
-    })
-}
-
-fn as_of(
-    parse: &mut Parse,
-    as_of: Option<Timestamp>,
-    known_at: Option<Timestamp>,
-    record: bool,
-) -> Parsed<Option<AsOf>> {
-    let as_of = parse.instant("as_of", as_of);
-    let known_at = parse.instant("known_at", known_at);
-    let (as_of, known_at) = (as_of?, known_at?);
-    let mut violations = Violations::default();
-    let read = AsOf::read(as_of, known_at, record, &mut violations);
-    parse.refuse_all(violations);
-    Ok(read)
-}
-
-/// Answers checks, each in its place: the everyday ones at once, and the others together.
-async fn answer_all(
-    registry: &Registry,
-    caller: Arc<Caller>,
-    action: Action,
-    checks: Vec<Result<v1::CheckPurposeRequest, Error>>,
-    fresh: Option<Revision>,
-    steps_max: usize,
-) -> Result<Vec<Result<v1::Decision, Error>>, Error> {
-    let mut express = Express::board(registry, &caller, action, fresh)?;
-    let mut at_once = |check: &Result<_, _>| check.as_ref().ok().and_then(|it| express.answer(it));
-    let mut answers: Vec<_> = checks.iter().map(|it| at_once(it).map(Ok)).collect();
-    drop(express);
-    let left = checks.into_iter().zip(&answers);
-    let left = left.filter_map(|(check, answer)| answer.is_none().then_some(check));
-    let left: Vec<_> = left.map(|check| check.and_then(read_check)).collect();
-    if !left.is_empty() {
-        let (checks, places) = part(left);
-        let read = registry.check_purposes(caller, action, checks, fresh).await?;
-        let mut read = places.fill(read).into_iter();
-        for answer in answers.iter_mut().filter(|it| it.is_none()) {
-            *answer = read.next().map(|it| it.map(|it| decision(&it, steps_max)));
-        }
-    }
-    let missing = || Err(Error::Internal("a check was not answered".into()));
-    let answers = answers.into_iter();
-    Ok(answers.map(|it| it.unwrap_or_else(missing)).collect())
-}
-
 fn batch_result(result: Result<v1::Decision, Error>) -> v1::CheckPurposeResult {
     use check_purpose_result::Result as Kind;
     v1::CheckPurposeResult {
@@ -273,35 +199,40 @@ fn batch_result(result: Result<v1::Decision, Error>) -> v1::CheckPurposeResult {
 /// Answers checks as they come. Those that have come are answered together, from a state that is
 /// younger than the last of them; while too many are unanswered, nothing more is read.
 fn answers(
-    registry: Registry,
+    checks: Checks,
     caller: Arc<Caller>,
     incoming: Streaming<v1::StreamCheckPurposeRequest>,
 ) -> impl Stream<Item = Result<v1::StreamCheckPurposeResponse, Status>> {
     incoming
         .ready_chunks(STREAM_GROUP_MAX)
-        .map(move |group| answer_group(registry.clone(), caller.clone(), group))
+        .map(move |group| answer_group(checks.clone(), caller.clone(), group))
         .buffer_unordered(STREAM_GROUPS_AT_ONCE)
         .flat_map(stream::iter)
 }
 
 async fn answer_group(
-    registry: Registry,
+    checks: Checks,
     caller: Arc<Caller>,
     group: Vec<Result<v1::StreamCheckPurposeRequest, Status>>,
 ) -> Vec<Result<v1::StreamCheckPurposeResponse, Status>> {
-    let (mut ids, mut checks, mut broken) = (Vec::new(), Vec::new(), None);
+    let (mut ids, mut read, mut broken) = (Vec::new(), Vec::new(), None);
     for message in group {
         match message {
             Ok(message) => {
                 let (id, check) = read_stream_check(message);
                 ids.push(id);
-                checks.push(check);
+                read.push(check);
             }
             Err(status) => broken = Some(status),
         }
     }
-    let (action, steps_max) = (Action::StreamCheckPurpose, BATCH_TRACE_STEPS_MAX / STREAM_GROUP_MAX);
-    let mut results = match answer_all(&registry, caller, action, checks, None, steps_max).await {
+    let asked = Asked {
+        caller,
+        action: Action::StreamCheckPurpose,
+        fresh: None,
+        steps_max: BATCH_TRACE_STEPS_MAX / STREAM_GROUP_MAX,
+    };
+    let mut results = match checks.answer_all(&asked, read).await {
         Ok(answers) => {
             let answered = ids.into_iter().zip(answers);
             answered

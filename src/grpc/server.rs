@@ -1,5 +1,7 @@
 //! The server: TLS, limits of the transport, the layers, the standard services, and the way it stops.
 
+mod threads;
+
 use std::{
     convert::Infallible, fs, future::pending, io, net::SocketAddr, path::Path, time::Duration,
 };
@@ -19,9 +21,11 @@ use tonic::{
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+pub use self::threads::{ServeError, serve_on_threads};
 use super::{
     layers::{
         auth::{AuthLayer, Gate},
+        elsewhere::{Elsewhere, ElsewhereLayer},
         envelope::{CallLimits, EnvelopeLayer},
     },
     scopes::services,
@@ -126,33 +130,67 @@ where
     IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
     E: Into<tonic::codegen::StdError>,
 {
-    let health = HealthReporter::new();
-    report(&health, ServingStatus::Serving).await;
-    let routes = with_standard_services(routes, health.clone());
-    let end_of_streams = CancellationToken::new();
-    let drained = async {
-        stop.cancelled().await;
-        report(&health, ServingStatus::NotServing).await;
-        sleep(options.drain).await;
-    };
-    let serving = transport(&options)?
-        .layer(EnvelopeLayer::new(
-            options.limits,
-            end_of_streams.clone(),
-            options.metrics.clone(),
-        ))
-        .layer(AuthLayer::new(gate))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, drained);
-    let ending = async {
-        stop.cancelled().await;
-        sleep(options.drain + options.stream_grace).await;
-        end_of_streams.cancel();
-        pending::<Infallible>().await
-    };
+    let front = Front::new(routes, gate, options);
     tokio::select! {
-        served = serving => served,
-        never = ending => match never {},
+        served = front.serve(incoming) => served,
+        never = front.wind_down(stop) => match never {},
+    }
+}
+
+/// What everything that serves connections of one server has in common.
+#[derive(Clone)]
+struct Front {
+    options: ServerOptions,
+    health: HealthReporter,
+    envelope: EnvelopeLayer,
+    gate: Gate,
+    elsewhere: Elsewhere,
+    routes: Routes,
+    drained: CancellationToken,
+    end_of_streams: CancellationToken,
+}
+
+impl Front {
+    fn new(routes: Routes, gate: Gate, options: ServerOptions) -> Self {
+        let (health, end_of_streams) = (HealthReporter::new(), CancellationToken::new());
+        let metrics = options.metrics.clone();
+        Self {
+            routes: with_standard_services(routes, health.clone()),
+            envelope: EnvelopeLayer::new(options.limits, end_of_streams.clone(), metrics),
+            elsewhere: Elsewhere::here(),
+            drained: CancellationToken::new(),
+            health,
+            end_of_streams,
+            gate,
+            options,
+        }
+    }
+
+    /// Serves these connections until the drain is over and their calls have ended.
+    async fn serve<I, IO, E>(&self, incoming: I) -> Result<(), transport::Error>
+    where
+        I: Stream<Item = Result<IO, E>>,
+        IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+        E: Into<tonic::codegen::StdError>,
+    {
+        transport(&self.options)?
+            .layer(self.envelope.clone())
+            .layer(AuthLayer::new(self.gate.clone()))
+            .layer(ElsewhereLayer(self.elsewhere.clone()))
+            .add_routes(self.routes.clone())
+            .serve_with_incoming_shutdown(incoming, self.drained.cancelled())
+            .await
+    }
+
+    async fn wind_down(&self, stop: CancellationToken) -> Infallible {
+        report(&self.health, ServingStatus::Serving).await;
+        stop.cancelled().await;
+        report(&self.health, ServingStatus::NotServing).await;
+        sleep(self.options.drain).await;
+        self.drained.cancel();
+        sleep(self.options.stream_grace).await;
+        self.end_of_streams.cancel();
+        pending().await
     }
 }
 

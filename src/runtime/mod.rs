@@ -9,3 +9,4 @@ pub mod metrics;
 pub mod scrape;
 pub mod stopwatch;
 pub mod telemetry;
+pub mod track;

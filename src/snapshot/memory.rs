@@ -141,7 +141,11 @@ impl Memory {
     }
 
     /// The policy in force at `now`, as tables; `None`: it has to be asked in names.
-    pub fn dense<'p>(&self, policies: &'p KnownPolicies, now: Timestamp) -> Option<&'p DensePolicy> {
+    pub fn dense<'p>(
+        &self,
+        policies: &'p KnownPolicies,
+        now: Timestamp,
+    ) -> Option<&'p DensePolicy> {
         policies.dense(&self.vocabulary, now)
     }
 
@@ -216,7 +220,9 @@ impl Memory {
     /// A state as it is held, unless it is too large for that.
     fn pack(&self, known: &KnownSubject) -> (SubjectId, Option<Held>) {
         let KnownSubject { state, revision } = known;
-        let packed = self.vocabulary.number(|numbering| compact::write(state, *revision, numbering));
+        let packed = self
+            .vocabulary
+            .number(|numbering| compact::write(state, *revision, numbering));
         let packed = packed.filter(|packed| packed.len() <= STATE_BYTES_MAX);
         let reading = self.readings.fetch_add(1, Ordering::Relaxed);
         let held = packed.map(|packed| Held::new(reading, &packed));

@@ -34,7 +34,8 @@ impl KnownPolicies {
     /// The version in force at `now`, as tables. `None`: none is, or it has more names than there are numbers.
     pub(super) fn dense(&self, vocabulary: &Vocabulary, now: Timestamp) -> Option<&DensePolicy> {
         let place = self.history.index_in_force(now)?;
-        let compile = || vocabulary.number(|numbering| DensePolicy::compile(&self.history, place, numbering));
+        let compile =
+            || vocabulary.number(|numbering| DensePolicy::compile(&self.history, place, numbering));
         self.dense.get(place)?.get_or_init(compile).as_ref()
     }
 }

@@ -57,25 +57,28 @@ impl Registry {
         self.count(tally);
     }
 
-    /// The answers that memory has; `None`: the store has to be asked.
-    pub(super) fn recall(
+    /// The answers that memory has, counted; `None`: the store has to be asked. Refuses a caller who may not make
+    /// the call.
+    pub fn recall(
         &self,
         caller: &Caller,
+        action: Action,
         checks: &[Check],
         at_least_as_fresh: Option<Revision>,
-    ) -> Vec<Option<Result<Answer, Error>>> {
-        let at_hand = self.memory.as_deref().and_then(Recollection::of);
+    ) -> Result<Vec<Option<Result<Answer, Error>>>, Error> {
+        let at_hand = self.recollect(caller, action)?;
         let answer = |check: &Check| {
             let at_hand = at_hand.as_ref()?;
             let wanted = check.at_least_as_fresh.max(at_least_as_fresh);
             self.recall_one(at_hand, caller, check, wanted).map(Ok)
         };
         let answers: Vec<_> = checks.iter().map(answer).collect();
-        let recalled = answers.iter().flatten().count();
-        let (all, recalled) = (checks.len() as u64, recalled as u64);
-        self.metrics().checked("memory", recalled);
-        self.metrics().checked("store", all - recalled);
-        answers
+        let mut tally = Tally::default();
+        for answer in answers.iter().flatten().flatten() {
+            tally.add(answer);
+        }
+        self.count_recalled(&tally);
+        Ok(answers)
     }
 
     fn recall_one(
@@ -100,7 +103,10 @@ impl Registry {
             return None;
         }
         let people = self.recall_people(at_hand, &check.subject)?;
-        if !people.iter().all(|(_, held)| is_fresh(held, at_least_as_fresh)) {
+        if !people
+            .iter()
+            .all(|(_, held)| is_fresh(held, at_least_as_fresh))
+        {
             return None;
         }
         let asked = Asked::of(query).filter(|_| !check.explain);

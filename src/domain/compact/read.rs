@@ -225,7 +225,11 @@ impl<'b> Reader<'b> {
     }
 
     /// Everything.
-    pub(super) fn state(mut self, names: &Names, id: SubjectId) -> Option<(SubjectState, Revision)> {
+    pub(super) fn state(
+        mut self,
+        names: &Names,
+        id: SubjectId,
+    ) -> Option<(SubjectState, Revision)> {
         let mut state = SubjectState::new(id);
         self.all_memberships(names, &mut state)?;
         self.all_activity(names, &mut state)?;
@@ -264,7 +268,9 @@ impl<'b> Reader<'b> {
         let mut seen = Vec::new();
         self.activity(|source, at| seen.push((source, at)))?;
         for (source, at) in seen {
-            state.last_activity.insert(named(names, source)?, timestamp(at)?);
+            state
+                .last_activity
+                .insert(named(names, source)?, timestamp(at)?);
         }
         Some(())
     }
@@ -274,21 +280,23 @@ impl<'b> Reader<'b> {
         self.item_runs(|source, version, retained, piece| {
             pieces.push((source, version, retained, piece));
         })?;
-        let items = pieces.into_iter().map(|(source, version, retained, piece)| {
-            Some(ItemState {
-                item_id: ItemId(piece.id),
-                subject_category: named(names, piece.category)?,
-                data_category: named(names, piece.data)?,
-                source: named(names, source)?,
-                collected_at: timestamp(piece.collected)?,
-                policy_version: named(names, version)?,
-                purposes: all_named(names, piece.purposes)?,
-                retained_for: match retained {
-                    Some(grounds) => Some(all_named(names, grounds)?),
-                    None => None,
-                },
-            })
-        });
+        let items = pieces
+            .into_iter()
+            .map(|(source, version, retained, piece)| {
+                Some(ItemState {
+                    item_id: ItemId(piece.id),
+                    subject_category: named(names, piece.category)?,
+                    data_category: named(names, piece.data)?,
+                    source: named(names, source)?,
+                    collected_at: timestamp(piece.collected)?,
+                    policy_version: named(names, version)?,
+                    purposes: all_named(names, piece.purposes)?,
+                    retained_for: match retained {
+                        Some(grounds) => Some(all_named(names, grounds)?),
+                        None => None,
+                    },
+                })
+            });
         items.collect()
     }
 
@@ -334,7 +342,10 @@ impl<'b> Reader<'b> {
         self.zero.checked_add(self.cursor.signed()?)
     }
 
-    #[expect(clippy::option_option, reason = "there may be none, and there may be no bytes for it")]
+    #[expect(
+        clippy::option_option,
+        reason = "there may be none, and there may be no bytes for it"
+    )]
     fn maybe(&mut self) -> Option<Option<i64>> {
         Some(match self.cursor.byte()? {
             0 => None,
@@ -412,7 +423,10 @@ fn timestamp(micros: i64) -> Option<Timestamp> {
     Timestamp::from_microsecond(micros).ok()
 }
 
-#[expect(clippy::option_option, reason = "there may be none, and it may be no instant")]
+#[expect(
+    clippy::option_option,
+    reason = "there may be none, and it may be no instant"
+)]
 fn maybe_timestamp(micros: Option<i64>) -> Option<Option<Timestamp>> {
     match micros {
         Some(micros) => Some(Some(timestamp(micros)?)),

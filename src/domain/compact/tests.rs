@@ -10,7 +10,14 @@ use crate::domain::{
 };
 
 const ITEMS: [&str; 8] = [
-    "email_address", "name", "phone", "address", "birthday", "language", "orders", "payment",
+    "email_address",
+    "name",
+    "phone",
+    "address",
+    "birthday",
+    "language",
+    "orders",
+    "payment",
 ];
 const PURPOSES: [&str; 4] = ["newsletter", "profiling", "surveys", "calls"];
 
@@ -53,8 +60,16 @@ fn fact(n: u8, purpose: &str) -> ConsentFact {
 /// A person as one registration makes it.
 fn registered() -> SubjectState {
     let mut state = SubjectState::new(SubjectId(id(900)));
-    state.items = ITEMS.iter().zip(0..).map(|(data, n)| item(n, data)).collect();
-    state.consents = PURPOSES.iter().zip(0..).map(|(it, n)| fact(n, it)).collect();
+    state.items = ITEMS
+        .iter()
+        .zip(0..)
+        .map(|(data, n)| item(n, data))
+        .collect();
+    state.consents = PURPOSES
+        .iter()
+        .zip(0..)
+        .map(|(it, n)| fact(n, it))
+        .collect();
     state.memberships = vec![Membership {
         category: "client".parse().expect("a name"),
         started_at: at(0),

@@ -45,7 +45,10 @@ fn firsts_of(mut ids: Vec<u128>) -> Vec<u128> {
     ids.sort_unstable();
     let mut firsts: Vec<u128> = Vec::new();
     for id in ids {
-        if firsts.last().is_none_or(|first| id - first >= SHARED_ID_SPAN) {
+        if firsts
+            .last()
+            .is_none_or(|first| id - first >= SHARED_ID_SPAN)
+        {
             firsts.push(id);
         }
     }
@@ -151,7 +154,8 @@ impl<F: FnMut(&str) -> Option<Number>> Writer<F> {
                 ..
             } = *first;
             self.integer(run.len() as u64);
-            self.bytes.push(packed(choice, method, has_reference, has_more)?);
+            self.bytes
+                .push(packed(choice, method, has_reference, has_more)?);
             if has_more {
                 self.names(&first.processors)?;
                 self.maybe(first.expires_at)?;

@@ -108,7 +108,10 @@ pub fn decide<S: AsRef<str>>(
         purpose: names.number(asked.purpose)?,
         processor: asked.processor.and_then(|it| names.number(it)),
         now: now.as_microsecond(),
-        next_policy: policy.history().next_change(now).map(Timestamp::as_microsecond),
+        next_policy: policy
+            .history()
+            .next_change(now)
+            .map(Timestamp::as_microsecond),
     };
     let mut data = Few::<(Number, usize)>::new();
     for name in asked.data_categories {

@@ -168,7 +168,9 @@ impl CompiledPolicy {
     ) -> impl Iterator<Item = &Processor> {
         let named = self.recipients.get(data).and_then(|uses| uses.get(purpose));
         let named = named.into_iter().flatten();
-        named.filter_map(|(processor, categories)| categories.contains(category).then_some(processor))
+        named.filter_map(|(processor, categories)| {
+            categories.contains(category).then_some(processor)
+        })
     }
 
     /// Whether this data is declared as collected from people of this category.

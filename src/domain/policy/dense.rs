@@ -164,7 +164,13 @@ impl DensePolicy {
                             activity: activity.clone(),
                             category: category_number,
                             subject: at(&self.subjects, category_number)?,
-                            recipients: self.recipients(policy, category, data, &purpose.name, number)?,
+                            recipients: self.recipients(
+                                policy,
+                                category,
+                                data,
+                                &purpose.name,
+                                number,
+                            )?,
                             speaks_since: Since::unknown(),
                         });
                     }
@@ -251,7 +257,9 @@ impl DensePolicy {
 
     /// Whether a sharing statement names the processor of the use for this cell; so for the controller itself.
     pub fn shares(&self, cell: &Cell, usage: Use) -> bool {
-        usage.processor.is_none_or(|it| cell.recipient(it).is_some())
+        usage
+            .processor
+            .is_none_or(|it| cell.recipient(it).is_some())
     }
 
     /// The ceilings on items of this data in the cell's subject category: the registry's own, and those of the
@@ -319,7 +327,9 @@ impl DensePolicy {
     /// The first version from which on, up to this one, nothing of the cell has changed.
     fn since(&self, data: usize, cell: &Cell, usage: Use) -> u32 {
         let policy = self.compiled().policy();
-        let processor = usage.processor.and_then(|it| policy.processors.keys().nth(it as usize));
+        let processor = usage
+            .processor
+            .and_then(|it| policy.processors.keys().nth(it as usize));
         let cell = CellRef {
             category: &self.names.subjects[cell.subject as usize],
             data: &self.names.data[data],
@@ -346,7 +356,9 @@ impl Ceiling {
 
 impl Cell {
     fn recipient(&self, processor: u32) -> Option<&Recipient> {
-        let place = self.recipients.binary_search_by_key(&processor, |it| it.processor);
+        let place = self
+            .recipients
+            .binary_search_by_key(&processor, |it| it.processor);
         self.recipients.get(place.ok()?)
     }
 }

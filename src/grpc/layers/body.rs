@@ -86,9 +86,7 @@ impl HttpBody for AnswerBody {
                 let frame = self.frame(frame);
                 Poll::Ready(Some(Ok(frame)))
             }
-            Ok(Poll::Pending) if self.must_stop(cx) => {
-                self.end(&Error::Stopping.into())
-            }
+            Ok(Poll::Pending) if self.must_stop(cx) => self.end(&Error::Stopping.into()),
             Ok(polled) => polled,
             Err(_) => self.end(&panicked()),
         }

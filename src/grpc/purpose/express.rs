@@ -6,11 +6,10 @@ use uuid::Uuid;
 
 use crate::{
     app::{Error, Registry, decision::Tally, purpose::Recollection},
-    domain::{audit::Action, caller::Caller, decision::dense::Asked, id::SubjectId, revision::Revision},
-    grpc::{
-        decision::decision,
-        parse::limits::DATA_CATEGORIES_MAX,
+    domain::{
+        audit::Action, caller::Caller, decision::dense::Asked, id::SubjectId, revision::Revision,
     },
+    grpc::{decision::decision, parse::limits::DATA_CATEGORIES_MAX},
     proto::v1::{self, subject_ref::Ref},
 };
 

@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    domain::{revision::Revision, subject::SubjectState}, runtime::clock::TestClock, snapshot::lease::Lease,
+    domain::{revision::Revision, subject::SubjectState},
+    runtime::clock::TestClock,
+    snapshot::lease::Lease,
     store::state::KnownSubject,
 };
 
@@ -81,12 +83,7 @@ fn an_identifier_leads_to_everybody_whom_it_was_read_to_lead_to() {
     );
     let ids = |memory: &Memory| {
         let states = memory.identified(&HASH)?;
-        Some(
-            states
-                .iter()
-                .map(|(id, _)| *id)
-                .collect::<Vec<_>>(),
-        )
+        Some(states.iter().map(|(id, _)| *id).collect::<Vec<_>>())
     };
     assert_eq!(ids(&memory), Some(vec![id(1), id(2)]));
     memory.forget(&relinked());

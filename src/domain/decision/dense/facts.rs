@@ -66,9 +66,10 @@ impl<'b> Known<'b> {
         said.sort_unstable_by_key(Said::order);
         let known = Self {
             ever: Answer::standing(said.iter().filter(|it| it.is_heard(question.now))),
-            still: Answer::standing(said.iter().filter(|it| {
-                it.is_heard(question.now) && !it.has_expired(question.now)
-            })),
+            still: Answer::standing(
+                said.iter()
+                    .filter(|it| it.is_heard(question.now) && !it.has_expired(question.now)),
+            ),
             stays,
             activity,
             items,
@@ -177,7 +178,9 @@ impl<'b> Answer<'b> {
             return self;
         }
         let is_withdrawal = said.fact.choice == ConsentChoice::Withdrawn;
-        let withdrawn = self.withdrawn.or(is_withdrawal.then_some(said.fact.occurred));
+        let withdrawn = self
+            .withdrawn
+            .or(is_withdrawal.then_some(said.fact.occurred));
         Self {
             standing: Some(*said),
             withdrawn: withdrawn.filter(|_| said.fact.choice.is_denial()),

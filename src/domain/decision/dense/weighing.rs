@@ -225,7 +225,9 @@ impl<'q, 'b> Weighing<'q, 'b> {
         let seen = seen.filter(|(source, _)| ceiling.counts_activity_of(*source));
         let of_data = self.known.items.iter().filter(|it| it.data == self.data);
         let collected = of_data.filter(|it| ceiling.covers(it.category));
-        let instants = seen.map(|(_, at)| *at).chain(collected.map(|it| it.collected));
+        let instants = seen
+            .map(|(_, at)| *at)
+            .chain(collected.map(|it| it.collected));
         instants.fold(item.collected, i64::max)
     }
 
