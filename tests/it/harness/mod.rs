@@ -4,6 +4,7 @@
 pub mod apart;
 pub mod backup;
 pub mod client;
+pub mod dice;
 pub mod process;
 pub mod sample;
 pub mod status;
