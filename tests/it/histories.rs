@@ -4,9 +4,7 @@
 
 mod cluster;
 mod fleet;
-mod frames;
 mod history;
-mod proxy;
 mod traffic;
 mod unguarded;
 
@@ -29,12 +27,16 @@ use crate::harness::dice::Dice;
 
 /// How long a fault lasts: longer than any lease, and than the wait for one.
 const HOLD: Duration = Duration::from_millis(1_500);
-/// How long everything may take to be as before, after a fault.
-const RECOVERY: Duration = Duration::from_secs(30);
+/// How long it lasts at most, where somebody waits for its end.
+const HOLD_MAX: Duration = Duration::from_secs(4);
+/// How long a fault and the return to what was before it may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Withdrawals that return between two faults.
-const BETWEEN: u64 = 10;
-/// How often replicas that do not wait are given the time to give themselves away.
-const UNGUARDED_ROUNDS_MAX: usize = 50;
+const BETWEEN: u64 = 3;
+/// Checks after which a replica has everybody in memory.
+const CHECKS_SEEN: u64 = 100;
+/// How often everybody grants and takes back at replicas that do not wait.
+const UNGUARDED_ROUNDS: usize = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -50,84 +52,126 @@ enum Fault {
     Stopped,
     /// A replica is killed, and another started in its place.
     Killed,
+    /// The table of replicas is emptied.
+    PlacesLost,
     /// The database crashes and starts again.
     DatabaseCrashed,
 }
 
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 8] = [
     Fault::NoticesLost,
     Fault::Stalled,
     Fault::CutOff,
     Fault::ConnectionsCut,
     Fault::Stopped,
     Fault::Killed,
+    Fault::PlacesLost,
     Fault::DatabaseCrashed,
 ];
 
-/// Brings one fault about, lets it last, and ends it. Returns when `replica` was without its database, if it was.
-async fn befall(fleet: &mut Fleet, callers: &Callers, fault: Fault, replica: usize) -> Option<Cut> {
+/// Brings one fault about, lets it last while everybody takes back at the other replicas, and ends it. Returns when
+/// `replica` was without its database, if it was.
+async fn befall(
+    fleet: &mut Fleet,
+    callers: &mut Callers,
+    fault: Fault,
+    replica: usize,
+    dice: &mut Dice,
+) -> Option<Cut> {
+    let others: Vec<_> = (0..REPLICAS).filter(|it| *it != replica).collect();
+    let before = dropped(fleet);
+    let crashes = fault == Fault::DatabaseCrashed;
+    if !crashes {
+        strike(fleet, fault, replica).await;
+    }
+    let from = callers.now();
+    let mut taking_back = callers.say(Change::Withdrawal, &others, dice);
+    if crashes {
+        strike(fleet, fault, replica).await;
+    }
+    let heard = async {
+        callers.hear(&mut taking_back).await;
+        let lasts = from + HOLD;
+        sleep(lasts.saturating_sub(callers.now())).await;
+    };
+    // A replica that stands still in the middle of a change keeps everybody from changing the same person.
+    let is_heard = timeout(HOLD_MAX, heard).await.is_ok();
+    if fault == Fault::NoticesLost {
+        assert!(dropped(fleet) > before, "no notification was lost");
+    }
+    let until = callers.now();
+    heal(fleet, fault, replica).await;
+    if !is_heard {
+        callers.hear(&mut taking_back).await;
+    }
+    matches!(fault, Fault::Stalled | Fault::CutOff).then_some(Cut {
+        replica,
+        from,
+        until,
+    })
+}
+
+async fn strike(fleet: &mut Fleet, fault: Fault, replica: usize) {
     let proxy = &fleet.replicas[replica].proxy;
     match fault {
-        Fault::NoticesLost => {
-            fleet.replicas.iter().for_each(|it| it.proxy.drop_notices());
-            let before = dropped(fleet);
-            callers.pass(BETWEEN).await;
-            assert!(dropped(fleet) > before, "no notification was lost");
-            fleet.replicas.iter().for_each(|it| it.proxy.heal());
-        }
-        Fault::Stalled | Fault::CutOff => {
-            match fault {
-                Fault::Stalled => proxy.stall(),
-                _ => proxy.refuse(),
-            }
-            let from = callers.now();
-            sleep(HOLD + LEASE).await;
-            let until = callers.now();
-            proxy.heal();
-            return Some(Cut {
-                replica,
-                from,
-                until,
-            });
-        }
+        Fault::NoticesLost => fleet.replicas.iter().for_each(|it| it.proxy.drop_notices()),
+        Fault::Stalled => proxy.stall(),
+        Fault::CutOff => proxy.refuse(),
         Fault::ConnectionsCut => proxy.cut(),
-        Fault::Stopped => {
-            fleet.signal(replica, "STOP");
-            sleep(HOLD).await;
-            fleet.signal(replica, "CONT");
-        }
-        Fault::Killed => {
-            fleet.kill(replica);
-            sleep(HOLD).await;
-            fleet.start_again(replica).await;
-        }
+        Fault::Stopped => fleet.signal(replica, "STOP"),
+        Fault::Killed => fleet.kill(replica),
+        Fault::PlacesLost => fleet.run("DELETE FROM replicas").await,
         Fault::DatabaseCrashed => block_in_place(|| fleet.cluster.crash()),
     }
-    None
+}
+
+async fn heal(fleet: &mut Fleet, fault: Fault, replica: usize) {
+    match fault {
+        Fault::Stopped => fleet.signal(replica, "CONT"),
+        Fault::Killed => fleet.start_again(replica).await,
+        _ => fleet.replicas.iter().for_each(|it| it.proxy.heal()),
+    }
 }
 
 fn dropped(fleet: &Fleet) -> u64 {
     fleet.replicas.iter().map(|it| it.proxy.dropped()).sum()
 }
 
-async fn go_through_faults(fleet: &mut Fleet, callers: &Callers, dice: &mut Dice) -> Vec<Cut> {
+async fn go_through_faults(fleet: &mut Fleet, callers: &mut Callers, dice: &mut Dice) -> Vec<Cut> {
     let mut cuts = Vec::new();
     for fault in FAULTS {
-        callers.pass(BETWEEN).await;
         let replica = dice.roll(REPLICAS);
-        let from = callers.now();
-        cuts.extend(befall(fleet, callers, fault, replica).await);
-        let until = callers.now();
-        println!("{fault:?} of replica {replica} from {from:?} until {until:?}");
-        let recovered = timeout(RECOVERY, async {
-            callers.pass(BETWEEN).await;
-            fleet.wait_for_memory().await;
-        });
-        let recovered = recovered.await;
-        recovered.unwrap_or_else(|_| panic!("after {fault:?} it is not as before"));
-        println!("as before after {:?}", callers.now() - until);
+        let gone_through = go_through(fleet, callers, fault, replica, dice);
+        match timeout(PATIENCE, gone_through).await {
+            Ok(cut) => cuts.extend(cut),
+            Err(_) => panic!("{fault:?} of replica {replica}: it is not as before"),
+        }
     }
     cuts
+}
+
+/// From everybody's grant to when everything is as before.
+async fn go_through(
+    fleet: &mut Fleet,
+    callers: &mut Callers,
+    fault: Fault,
+    replica: usize,
+    dice: &mut Dice,
+) -> Option<Cut> {
+    let mut granting = callers.say(Change::Grant, &[0, 1, 2], dice);
+    callers.hear(&mut granting).await;
+    // It remembers that they may be written to.
+    callers.see(replica, CHECKS_SEEN).await;
+    let from = callers.now();
+    let cut = befall(fleet, callers, fault, replica, dice).await;
+    let until = callers.now();
+    callers.pass(BETWEEN).await;
+    fleet.wait_for_memory().await;
+    let after = callers.now() - until;
+    println!(
+        "{fault:?} of replica {replica} from {from:?} until {until:?}, mended after {after:?}"
+    );
+    cut
 }
 
 fn count(history: &History, answer: Answer) -> usize {
@@ -174,15 +218,6 @@ fn check_substance(history: &History, seed: u64) {
         history.writes.iter().all(|it| it.returned.is_some()),
         "everything was answered in the end (seed {seed})"
     );
-    for cut in &history.cuts {
-        let during = history.checks.iter().filter(|it| {
-            it.replica == cut.replica && cut.from + LEASE <= it.start && it.end <= cut.until
-        });
-        println!(
-            "{cut:?}: {:?}",
-            during.clone().map(|it| it.answer).collect::<Vec<_>>()
-        );
-    }
     let unavailable = count(history, Answer::Failed(Code::Unavailable));
     assert!(unavailable > 0, "nobody was told UNAVAILABLE (seed {seed})");
 }
@@ -196,8 +231,8 @@ async fn whatever_befalls_three_replicas_no_check_after_a_withdrawal_allows() {
     let doors = fleet.doors();
     register_people(doors[0].borrow().clone()).await;
     let everywhere: Vec<_> = (0..REPLICAS).collect();
-    let callers = Callers::start(doors, &everywhere, &everywhere, &mut dice);
-    let cuts = go_through_faults(&mut fleet, &callers, &mut dice).await;
+    let mut callers = Callers::start(doors, &everywhere, &everywhere, &mut dice);
+    let cuts = go_through_faults(&mut fleet, &mut callers, &mut dice).await;
     let history = History {
         cuts,
         ..callers.end().await
@@ -213,16 +248,16 @@ async fn where_no_call_waits_for_the_other_replicas_the_checker_finds_what_it_is
     let mut dice = Dice(seed);
     let replicas = Unguarded::start(REPLICAS).await;
     register_people(replicas.doors()[0].borrow().clone()).await;
-    for _ in 0..UNGUARDED_ROUNDS_MAX {
-        // At the replica that takes back, memory forgets what it has changed by itself.
-        let callers = Callers::start(replicas.doors(), &[0], &[1, 2], &mut dice);
-        callers.pass(BETWEEN).await;
-        let violations = callers.end().await.violations(LEASE);
-        // What was granted in an earlier round is not in this one's history.
-        let is_stale = |it: &Violation| matches!(it, Violation::StaleAllow { withdrawal, .. } if withdrawal.is_some());
-        if violations.iter().any(is_stale) {
-            return;
+    let mut callers = Callers::start(replicas.doors(), &[0], &[1, 2], &mut dice);
+    // At the replica that takes back, memory forgets what it has changed by itself.
+    for _ in 0..UNGUARDED_ROUNDS {
+        for change in [Change::Grant, Change::Withdrawal] {
+            let mut saying = callers.say(change, &[0], &mut dice);
+            callers.hear(&mut saying).await;
+            callers.see(1, CHECKS_SEEN).await;
         }
     }
-    panic!("no stale ALLOW was found (seed {seed})");
+    let violations = callers.end().await.violations(LEASE);
+    let is_stale = |it: &Violation| matches!(it, Violation::StaleAllow { .. });
+    assert!(violations.iter().any(is_stale), "none found (seed {seed})");
 }

@@ -6,6 +6,7 @@ pub mod backup;
 pub mod client;
 pub mod dice;
 pub mod process;
+pub mod proxy;
 pub mod sample;
 pub mod status;
 

@@ -14,12 +14,13 @@ use registry::{
     config::{Config, DatabaseUrl, Journal, JwksSource},
     store::TimeSource,
 };
+use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
 use tokio::{sync::watch, task::block_in_place};
 
-use super::{cluster::Cluster, proxy::Proxy, traffic::Door};
+use super::{cluster::Cluster, traffic::Door};
 use crate::{
-    harness::{Clients, new_dir, process::Process},
+    harness::{Clients, new_dir, process::Process, proxy::Proxy},
     metrics,
 };
 
@@ -71,7 +72,15 @@ impl Fleet {
         doors.collect()
     }
 
-    /// Kills a replica and starts it again.
+    /// Runs a statement on the data's database.
+    pub async fn run(&self, sql: &str) {
+        let url = self.cluster.url(self.cluster.address(), DATABASE);
+        let database = Database::connect(url).await.expect("it runs");
+        database.execute_unprepared(sql).await.expect("it is done");
+        database.close().await.expect("nothing is pending");
+    }
+
+    /// Kills a replica.
     pub fn kill(&mut self, replica: usize) {
         let killed = self.replicas[replica].process.take();
         block_in_place(|| killed.expect("it runs").kill());
@@ -104,7 +113,7 @@ impl Fleet {
     }
 }
 
-/// Checks that a replica has answered from memory.
+/// How many checks a replica has answered from memory.
 async fn recalled(address: SocketAddr) -> u64 {
     let text = metrics::ask(address, "GET /metrics").await;
     let figure = "pdr_checks_total{from=\"memory\"} ";

@@ -36,8 +36,11 @@ use crate::harness::{
 pub const PEOPLE: usize = 8;
 /// Callers that write.
 const WRITERS: usize = 3;
-/// How long a caller waits for an answer before it asks again.
+/// How long a caller waits for the answer to a write before it asks again.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a caller waits for the answer to a check. Short: while a replica stands still, what it has not
+/// answered yet was asked a moment ago. Not shorter: a server hangs up on a client that gives up too often.
+const CHECK_PATIENCE: Duration = Duration::from_millis(400);
 /// How long a caller rests after an error.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long a checker rests between two checks: the machine's few cores are for all.
@@ -58,6 +61,8 @@ pub struct Traffic {
     granted: Mutex<Vec<Option<(Write, String)>>>,
     /// Withdrawals that have returned.
     withdrawn: AtomicU64,
+    /// Checks that each replica has decided.
+    decided: Vec<AtomicU64>,
     stop: CancellationToken,
 }
 
@@ -66,7 +71,11 @@ pub struct Callers {
     traffic: Arc<Traffic>,
     writers: JoinSet<Vec<Write>>,
     checkers: JoinSet<Vec<Check>>,
+    asked: Vec<Write>,
 }
+
+/// Writes of everybody, under way.
+pub struct Saying(JoinSet<Write>);
 
 fn email(subject: usize) -> String {
     format!("person{subject}@example.org")
@@ -97,6 +106,7 @@ impl Callers {
         dice: &mut Dice,
     ) -> Self {
         let traffic = Arc::new(Traffic {
+            decided: doors.iter().map(|_| AtomicU64::new(0)).collect(),
             doors,
             began: Instant::now(),
             granted: Mutex::new(vec![None; PEOPLE]),
@@ -116,6 +126,34 @@ impl Callers {
             traffic,
             writers,
             checkers,
+            asked: Vec::new(),
+        }
+    }
+
+    /// Lets everybody grant, or take back, at the same time, at random ones of these replicas.
+    pub fn say(&self, change: Change, write_at: &[usize], dice: &mut Dice) -> Saying {
+        let mut all = JoinSet::new();
+        for subject in 0..PEOPLE {
+            let (traffic, write_at) = (self.traffic.clone(), write_at.to_vec());
+            let mut dice = dice.split();
+            all.spawn(async move { traffic.write(subject, change, &write_at, &mut dice).await });
+        }
+        Saying(all)
+    }
+
+    /// Waits until they have been answered.
+    pub async fn hear(&mut self, saying: &mut Saying) {
+        while let Some(write) = saying.0.join_next().await {
+            self.asked.push(write.expect("it ends"));
+        }
+    }
+
+    /// Waits until a replica has decided so many more checks.
+    pub async fn see(&self, replica: usize, checks: u64) {
+        let decided = &self.traffic.decided[replica];
+        let until = decided.load(Ordering::SeqCst) + checks;
+        while decided.load(Ordering::SeqCst) < until {
+            sleep(PAUSE).await;
         }
     }
 
@@ -138,7 +176,7 @@ impl Callers {
         let writes = self.writers.join_all().await;
         let checks = self.checkers.join_all().await;
         History {
-            writes: writes.into_iter().flatten().collect(),
+            writes: writes.into_iter().flatten().chain(self.asked).collect(),
             checks: checks.into_iter().flatten().collect(),
             cuts: Vec::new(),
         }
@@ -164,8 +202,14 @@ impl Traffic {
     }
 
     /// Writes, and repeats it under the same request id until it is answered.
-    async fn write(&self, change: Change, write_at: &[usize], dice: &mut Dice) -> Write {
-        let (subject, request_id) = (dice.roll(PEOPLE), dice.uuid());
+    async fn write(
+        &self,
+        subject: usize,
+        change: Change,
+        write_at: &[usize],
+        dice: &mut Dice,
+    ) -> Write {
+        let request_id = dice.uuid();
         let mut write = Write {
             subject,
             change,
@@ -201,6 +245,9 @@ impl Traffic {
     }
 
     fn noted(&self, subject: usize, replica: usize, start: Duration, answer: Answer) -> Check {
+        if !matches!(answer, Answer::Failed(_)) {
+            self.decided[replica].fetch_add(1, Ordering::SeqCst);
+        }
         Check {
             subject,
             replica,
@@ -220,8 +267,9 @@ fn check_passes(status: &Status) {
         Code::Cancelled,
         Code::DeadlineExceeded,
         Code::Aborted,
-        // Of the client: the connection went in the middle of an answer.
+        // Of the client: the connection went in the middle of an answer, or too many were given up.
         Code::Unknown,
+        Code::ResourceExhausted,
     ];
     assert!(passing.contains(&status.code()), "{status:?}");
 }
@@ -267,7 +315,9 @@ async fn write_on(traffic: Arc<Traffic>, write_at: Vec<usize>, mut dice: Dice) -
     let mut writes = Vec::new();
     while traffic.goes_on() {
         let change = dice.one_of(&[Change::Grant, Change::Withdrawal]);
-        writes.push(traffic.write(change, &write_at, &mut dice).await);
+        let subject = dice.roll(PEOPLE);
+        let write = traffic.write(subject, change, &write_at, &mut dice);
+        writes.push(write.await);
         let rest = u64::try_from(dice.roll(WRITE_PAUSE_MS)).expect("a few");
         sleep(Duration::from_millis(rest)).await;
     }
@@ -323,7 +373,7 @@ async fn check_one_by_one(traffic: Arc<Traffic>, replica: usize, mut dice: Dice)
             question.at_least_as_fresh.clone_from(revision);
         }
         let start = traffic.now();
-        let answer = match timeout(PATIENCE, clients.purpose.check_purpose(question)).await {
+        let answer = match timeout(CHECK_PATIENCE, clients.purpose.check_purpose(question)).await {
             Ok(Ok(decided)) => answer(&decided.into_inner().decision.expect("a decision")),
             Ok(Err(status)) => failed(&status),
             Err(_) => SILENCE,
@@ -347,7 +397,11 @@ async fn check_everybody(traffic: Arc<Traffic>, replica: usize) -> Vec<Check> {
             ..BatchCheckPurposeRequest::default()
         };
         let start = traffic.now();
-        let answers = match timeout(PATIENCE, clients.purpose.batch_check_purpose(questions)).await
+        let answers = match timeout(
+            CHECK_PATIENCE,
+            clients.purpose.batch_check_purpose(questions),
+        )
+        .await
         {
             Ok(Ok(decided)) => {
                 let results = decided.into_inner().results.into_iter();
@@ -374,7 +428,7 @@ async fn check_by_stream(traffic: Arc<Traffic>, replica: usize, mut dice: Dice) 
         let mut clients = traffic.door(replica);
         let (questions, asked) = mpsc::channel(1);
         let stream = ReceiverStream::new(asked);
-        let opened = timeout(PATIENCE, clients.purpose.stream_check_purpose(stream)).await;
+        let opened = timeout(CHECK_PATIENCE, clients.purpose.stream_check_purpose(stream)).await;
         let Ok(Ok(answers)) = opened else {
             sleep(PAUSE).await;
             continue;
@@ -383,7 +437,7 @@ async fn check_by_stream(traffic: Arc<Traffic>, replica: usize, mut dice: Dice) 
         while traffic.goes_on() {
             let subject = dice.roll(PEOPLE);
             let start = traffic.now();
-            let heard = timeout(PATIENCE, ask(&questions, &mut answers, subject)).await;
+            let heard = timeout(CHECK_PATIENCE, ask(&questions, &mut answers, subject)).await;
             let answer = heard.unwrap_or(SILENCE);
             checks.push(traffic.noted(subject, replica, start, answer));
             rest_after(answer).await;

@@ -1,5 +1,7 @@
 //! The way of one replica to its database, which a test can block in the ways in which networks do.
 
+mod frames;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -18,7 +20,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::frames::Frames;
+use self::frames::Frames;
 
 const BUFFER_BYTES: usize = 16 * 1024;
 
