@@ -236,11 +236,7 @@ async fn a_replica_that_lost_its_connection_or_its_place_takes_another_and_allow
 
 /// A second replica, which hears of the other's changes by way of a proxy, and reads the database without one.
 async fn replica_behind_a_proxy(one: &TestServer) -> (TestServer, Proxy) {
-    let url = one.config.database.url.expose();
-    let (who, place) = url.rsplit_once('@').expect("it has a password");
-    let (address, database) = place.split_once('/').expect("it has a database");
-    let proxy = Proxy::to(address.parse().expect("an address")).await;
-    let direct = format!("{who}@{}/{database}?sslmode=disable", proxy.address());
+    let (proxy, direct) = Proxy::before(one.config.database.url.expose()).await;
     let mut config = one.config.clone();
     config.database.direct_url = Some(DatabaseUrl::of_postgres(&direct).expect("a URL"));
     let other = TestServer::begin(config, one.dir.clone(), one.clock.clone()).await;

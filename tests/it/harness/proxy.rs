@@ -66,6 +66,15 @@ impl Proxy {
         }
     }
 
+    /// A free way to the database of a URL, and the same URL on this way. No TLS is tried.
+    pub async fn before(url: &str) -> (Self, String) {
+        let (who, place) = url.rsplit_once('@').expect("it has a password");
+        let (address, database) = place.split_once('/').expect("it has a database");
+        let proxy = Self::to(address.parse().expect("an address")).await;
+        let url = format!("{who}@{}/{database}?sslmode=disable", proxy.address());
+        (proxy, url)
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

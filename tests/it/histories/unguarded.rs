@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::{fleet::LEASE, traffic::Door};
-use crate::harness::{Clients, new_dir};
+use crate::harness::{Clients, new_dir, proxy::Proxy};
 
 /// How long the token of the callers counts.
 const HOUR: std::time::Duration = std::time::Duration::from_hours(1);
@@ -32,6 +32,8 @@ impl Witness for NoBarrier {
 
 /// Replicas in this process. Dropping them stops them.
 pub struct Unguarded {
+    /// On which they hear of changes.
+    pub proxy: Proxy,
     lives: Vec<Lifecycle>,
     doors: Vec<watch::Sender<Clients>>,
     _dir: Arc<TempDir>,
@@ -41,8 +43,11 @@ impl Unguarded {
     /// So many of them, on a database of their own.
     pub async fn start(replicas: usize) -> Self {
         let dir = new_dir();
-        let config = configuration(&dir, &crate::postgres::create_database().await);
+        let url = crate::postgres::create_database().await;
+        let (proxy, heard) = Proxy::before(&url).await;
+        let config = configuration(&dir, &url, &heard);
         let mut all = Self {
+            proxy,
             lives: Vec::new(),
             doors: Vec::new(),
             _dir: dir,
@@ -87,11 +92,12 @@ impl Drop for Unguarded {
     }
 }
 
-fn configuration(dir: &TempDir, url: &str) -> Config {
+fn configuration(dir: &TempDir, url: &str, heard: &str) -> Config {
     let listen = "127.0.0.1:0".parse().expect("an address");
     let prepared = development::prepare(dir.path(), listen, &*compose::system_clock());
     let mut config = prepared.expect("a development configuration");
     config.database.url = DatabaseUrl::of_postgres(url).expect("a URL");
+    config.database.direct_url = Some(DatabaseUrl::of_postgres(heard).expect("a URL"));
     config.keys.url = None;
     config.journal = Journal::Database(config.database.url.clone());
     config.memory.lease = LEASE;
