@@ -30,7 +30,7 @@ const HOLD: Duration = Duration::from_millis(1_500);
 /// How long it lasts at most, where somebody waits for its end.
 const HOLD_MAX: Duration = Duration::from_secs(4);
 /// How long a fault and the return to what was before it may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Withdrawals that return between two faults.
 const BETWEEN: u64 = 3;
 /// Checks after which a replica has everybody in memory.
@@ -142,10 +142,9 @@ async fn go_through_faults(fleet: &mut Fleet, callers: &mut Callers, dice: &mut 
     for fault in FAULTS {
         let replica = dice.roll(REPLICAS);
         let gone_through = go_through(fleet, callers, fault, replica, dice);
-        match timeout(PATIENCE, gone_through).await {
-            Ok(cut) => cuts.extend(cut),
-            Err(_) => panic!("{fault:?} of replica {replica}: it is not as before"),
-        }
+        let cut = timeout(PATIENCE, gone_through).await;
+        let stuck = |_| panic!("{fault:?} of replica {replica}: it is not as before");
+        cuts.extend(cut.unwrap_or_else(stuck));
     }
     cuts
 }
@@ -167,7 +166,7 @@ async fn go_through(
     let until = callers.now();
     callers.pass(BETWEEN).await;
     fleet.wait_for_memory().await;
-    let after = callers.now() - until;
+    let after = callers.now().saturating_sub(until);
     println!(
         "{fault:?} of replica {replica} from {from:?} until {until:?}, mended after {after:?}"
     );
