@@ -150,6 +150,8 @@ impl Ear {
     async fn keep_a_place(&mut self, stop: &CancellationToken) -> Result<(), StoreError> {
         let (id, lease) = ((self.seat.new_id)(), self.seat.lease);
         let post = in_time(lease, Post::join(&self.seat.url, id, lease)).await?;
+        // What was read without a place may have changed before this one begins to hear.
+        self.memory.clear();
         if self.has_lost_a_place {
             self.strangers_until = Boottime::now() + outlasting(LEASE_LIMITS[1]);
         }
@@ -209,8 +211,11 @@ impl Place<'_> {
             }
         };
         let (others, longest) = self.whom_to_wait_for(&heard, began);
+        // Whoever waits may have nobody to wait for, and have repeated what another replica had committed: this
+        // one has to have forgotten it first.
+        let applied = self.apply(&heard, &round, began);
         self.enter(number, others, longest, work.waiters);
-        self.apply(&heard, &round, began)?;
+        applied?;
         if !work.asked.is_empty() {
             let asked: Vec<_> = work.asked.into_iter().collect();
             in_time(self.ear.seat.lease, self.post.acknowledge(&asked)).await?;

@@ -18,6 +18,7 @@ mod event;
 mod expiry;
 mod export;
 mod golden;
+mod histories;
 mod hold;
 mod identity;
 mod import;

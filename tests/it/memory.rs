@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::harness::{
     Clients, TestServer,
+    dice::Dice,
     sample::{by, by_id, collected_of, identifier, text, yes},
 };
 
@@ -33,23 +34,6 @@ const PURPOSES: [&str; 4] = [
     "order_processing",
 ];
 const DATA: [&str; 3] = ["email_address", "navigation", "payment_details"];
-
-/// A source of choices that repeats itself for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % sides as u64).expect("fewer than sides")
-    }
-
-    fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.roll(of.len())]
-    }
-}
 
 /// People as they are named: by a few identifiers that get linked, shared and taken off, and by id.
 struct Cast {

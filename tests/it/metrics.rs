@@ -22,7 +22,7 @@ use crate::{
 const ADA: &str = "ada@example.com";
 
 /// One question over plain HTTP, and the whole answer.
-async fn ask(address: SocketAddr, question: &str) -> String {
+pub async fn ask(address: SocketAddr, question: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     let question = format!("{question} HTTP/1.1\r\nhost: metrics\r\n\r\n");
     stream.write_all(question.as_bytes()).await.expect("sent");

@@ -5,9 +5,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use registry::proto::v1::{
-    CheckPurposeRequest, ConsentChoice, Effect, Evidence, EvidenceMethod, RecordConsentRequest,
-    RegisterCollectionRequest, WithdrawConsentRequest, withdraw_consent_request::Who,
+use registry::{
+    config::DatabaseUrl,
+    proto::v1::{
+        CheckPurposeRequest, ConsentChoice, Effect, Evidence, EvidenceMethod, RecordConsentRequest,
+        RegisterCollectionRequest, WithdrawConsentRequest, withdraw_consent_request::Who,
+    },
 };
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use tokio::task::JoinSet;
@@ -15,6 +18,7 @@ use uuid::Uuid;
 
 use crate::harness::{
     Clients, TestServer,
+    proxy::Proxy,
     sample::{by, text, yes},
 };
 
@@ -228,6 +232,52 @@ async fn a_replica_that_lost_its_connection_or_its_place_takes_another_and_allow
             give_and_take(&one, &other, 1).await;
         }
     }
+}
+
+/// A second replica, which hears of the other's changes by way of a proxy, and reads the database without one.
+async fn replica_behind_a_proxy(one: &TestServer) -> (TestServer, Proxy) {
+    let (proxy, direct) = Proxy::before(one.config.database.url.expose()).await;
+    let mut config = one.config.clone();
+    config.database.direct_url = Some(DatabaseUrl::of_postgres(&direct).expect("a URL"));
+    let other = TestServer::begin(config, one.dir.clone(), one.clock.clone()).await;
+    (other, proxy)
+}
+
+/// Checks until the answer came from memory.
+async fn recalled_effect(server: &TestServer, clients: &mut Clients) -> Effect {
+    loop {
+        let before = recalled(server);
+        let answer = effect(clients, EMAIL).await;
+        if recalled(server) > before {
+            return answer;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_replica_without_a_place_has_read_is_not_what_it_remembers_in_its_next_place() {
+    let (one, _second, database) = two_replicas().await;
+    let (other, proxy) = replica_behind_a_proxy(&one).await;
+    let (mut here, mut there) = (one.admin().await, other.admin().await);
+    let pause = std::time::Duration::from_millis(50);
+    let in_place = "SELECT count(*) AS n FROM replicas WHERE renewals > 2";
+    while count(&database, in_place).await < 3 {
+        tokio::time::sleep(pause).await;
+    }
+    proxy.refuse();
+    // Once its row is removed it has been without a place for long.
+    while count(&database, in_place).await > 2 {
+        tokio::time::sleep(pause).await;
+    }
+    assert_eq!(effect(&mut there, EMAIL).await, Effect::Allow);
+    one.clock.advance(std::time::Duration::from_secs(1));
+    withdraw(&mut here).await;
+    proxy.heal();
+    // It has its next lease before it is asked anything.
+    while count(&database, in_place).await < 3 {
+        tokio::time::sleep(pause).await;
+    }
+    assert_eq!(recalled_effect(&other, &mut there).await, Effect::Deny);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,9 @@
 pub mod apart;
 pub mod backup;
 pub mod client;
+pub mod dice;
 pub mod process;
+pub mod proxy;
 pub mod sample;
 pub mod status;
 

@@ -1,6 +1,7 @@
 //! The real binary in a process of its own, for what only a process can show: being killed, its log.
 
 use std::{
+    env,
     fs::{self, File},
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -9,7 +10,7 @@ use std::{
 
 use super::Clients;
 
-/// A `pdr serve --dev` in a process of its own. Dropping it kills it.
+/// A `pdr serve` in a process of its own. Dropping it kills it.
 pub struct Process {
     child: Child,
     address: String,
@@ -19,15 +20,36 @@ pub struct Process {
 impl Process {
     /// Starts a development server on a free port, and waits until it listens.
     pub fn serve(dir: &Path) -> Self {
+        let dev = ["--dev", "--listen", "127.0.0.1:0", "--data-dir"];
+        Self::start(dir, "stderr.log", Self::pdr().args(dev).arg(dir))
+    }
+
+    /// Starts a server with a configuration file, and waits until it listens. Its log and the tokens of its
+    /// development issuer are in `dir`.
+    pub fn configured(dir: &Path, config: &Path, log: &str) -> Self {
+        Self::start(dir, log, Self::pdr().arg("--config").arg(config))
+    }
+
+    /// The command, with no configuration of the surroundings.
+    fn pdr() -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pdr"));
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("PDR_") {
+                command.env_remove(name);
+            }
+        }
+        command.arg("serve");
+        command
+    }
+
+    fn start(dir: &Path, log: &str, command: &mut Command) -> Self {
         fs::create_dir_all(dir).expect("the directory can be made");
         let log = File::options()
             .create(true)
             .append(true)
-            .open(dir.join("stderr.log"))
+            .open(dir.join(log))
             .expect("the log can be written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pdr"))
-            .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(dir)
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -44,6 +66,13 @@ impl Process {
             address: format!("http://{address}"),
             dir: dir.to_owned(),
         }
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        let process = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &process]).status();
+        assert!(sent.expect("kill runs").success(), "it runs");
     }
 
     /// Clients with the token that has every scope.
