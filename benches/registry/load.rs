@@ -108,11 +108,20 @@ impl Load {
         count(self.decisions) / self.seconds
     }
 
+    /// Within how many seconds half of the calls were answered.
+    pub fn p50(&self) -> f64 {
+        self.percentile(50)
+    }
+
     /// Within how many seconds 99 of 100 calls were answered.
     pub fn p99(&self) -> f64 {
+        self.percentile(99)
+    }
+
+    fn percentile(&self, percent: usize) -> f64 {
         let mut sorted = self.latencies.clone();
         sorted.sort_by(f64::total_cmp);
-        sorted[sorted.len() * 99 / 100]
+        sorted[sorted.len() * percent / 100]
     }
 
     /// Puts together what ran beside each other.

@@ -6,13 +6,22 @@
 
 mod bare;
 mod checks;
+mod cold;
+mod crowd;
 mod deployment;
 mod facts;
 mod figure;
+mod import;
+mod inside;
 mod issuer;
+mod known;
 mod load;
 mod people;
+mod postgres;
 mod process;
+mod registrations;
+mod replicas;
+mod store_size;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -34,6 +43,22 @@ enum Row {
     Batch,
     /// Checks over one stream.
     Stream,
+    /// Decisions in process.
+    Decision,
+    /// What a person takes of memory.
+    Memory,
+    /// Checks of people who are not in memory.
+    Cold,
+    /// Durable registrations.
+    Registrations,
+    /// Imports.
+    Import,
+    /// Withdrawals with several replicas.
+    Withdrawals,
+    /// Checks at two replicas.
+    Replicas,
+    /// Hot checks with many others in the store; filling it takes minutes.
+    StoreSize,
 }
 
 /// What to measure, and how long.
@@ -54,6 +79,9 @@ struct Bench {
     /// On which runtime the bare service runs: as the registry does.
     #[arg(long, value_enum, default_value_t = Flavour::Multi)]
     runtime: Flavour,
+    /// How many people the store of the row `store-size` has.
+    #[arg(long, default_value_t = 10_000_000)]
+    store_people: usize,
     /// The level of the registry's log, which goes nowhere.
     #[arg(long, default_value = "info")]
     log: String,
@@ -82,6 +110,14 @@ impl Bench {
             Row::Unary => checks::unary(self).await,
             Row::Batch => checks::batch(self).await,
             Row::Stream => checks::stream(self).await,
+            Row::Decision => inside::decision(self),
+            Row::Memory => inside::memory(self),
+            Row::Cold => cold::cold(self).await,
+            Row::Registrations => registrations::registrations(self).await,
+            Row::Import => import::import(self).await,
+            Row::Withdrawals => replicas::withdrawals(self).await,
+            Row::Replicas => replicas::two(self).await,
+            Row::StoreSize => store_size::store_size(self).await,
         }
     }
 
@@ -107,9 +143,12 @@ impl Bench {
 }
 
 fn main() -> ExitCode {
-    let outcome = match bare::ordered() {
-        Some(order) => bare::serve(&order),
-        None => measure(),
+    let outcome = if let Some(order) = bare::ordered() {
+        bare::serve(&order)
+    } else if let Some(people) = inside::to_weigh() {
+        inside::weigh(people)
+    } else {
+        measure()
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
