@@ -16,10 +16,10 @@ use crate::{
 
 /// People who are asked about; as many as a batch takes.
 const PEOPLE: usize = 1_000;
-/// Connections of the load.
-const CONNECTIONS: usize = 4;
+/// Connections of the load: enough that each core of a server gets its part of them.
+const CONNECTIONS: usize = 8;
 /// Callers on each connection who have a single check under way.
-const CALLERS: usize = 16;
+const CALLERS: usize = 8;
 /// Unanswered checks of a stream whose checks go one by one.
 const AHEAD: usize = 256;
 /// Checks that a stream sends at once.

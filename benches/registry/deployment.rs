@@ -1,7 +1,12 @@
 //! A deployment as an operator makes one: databases on the PostgreSQL of `scripts/postgres`, key files, a
 //! configuration, and `pdr serve` on it in processes of their own.
 
-use std::{env, path::PathBuf, process::Stdio, sync::Arc};
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result};
 use registry::{
@@ -39,11 +44,6 @@ pub struct Deployment {
 impl Deployment {
     /// Makes one, with the example policy and nobody in it.
     pub async fn new(bench: &Bench) -> Result<Self> {
-        Self::with_memory(bench, 256).await
-    }
-
-    /// As [`Self::new`], with a memory of so many MiB.
-    pub async fn with_memory(bench: &Bench, budget_mib: u32) -> Result<Self> {
         let dir = TempDir::new()?;
         let (url, journal) = (create_database().await?, create_database().await?);
         let token = issuer::issue(&dir.path().join("jwks.json"))?;
@@ -53,7 +53,7 @@ impl Deployment {
             token,
             shows_log: bench.show_log,
         };
-        let configuration = deployment.configuration(&journal, budget_mib, &bench.log);
+        let configuration = deployment.configuration(&journal, &bench.log);
         std::fs::write(deployment.config_file(), configuration)?;
         deployment.prepare().await?;
         Ok(deployment)
@@ -64,7 +64,7 @@ impl Deployment {
         self.dir.path().join("config.toml")
     }
 
-    fn configuration(&self, journal: &str, budget_mib: u32, log: &str) -> String {
+    fn configuration(&self, journal: &str, log: &str) -> String {
         let (dir, url) = (self.dir.path().display(), &self.url);
         format!(
             r#"
@@ -80,8 +80,6 @@ secret_file = "{dir}/secret.keys"
 signing_file = "{dir}/signing.keys"
 [journal]
 url = "{journal}"
-[memory]
-budget_mib = {budget_mib}
 [auth]
 issuer = "{ISSUER}"
 audience = "{AUDIENCE}"
@@ -105,25 +103,33 @@ level = "{log}"
 
     /// Starts a replica.
     pub fn serve(&self) -> Result<Server> {
-        let mut command = self.pdr();
+        self.start(&mut pdr())
+    }
+
+    /// Starts a replica that remembers nobody: every check asks the database.
+    pub fn serve_without_memory(&self) -> Result<Server> {
+        self.start(pdr().env("PDR_MEMORY_BUDGET_MIB", "0"))
+    }
+
+    fn start(&self, command: &mut Command) -> Result<Server> {
         command.arg("serve").arg("--config").arg(self.config_file());
         command.stderr(if self.shows_log {
             Stdio::inherit()
         } else {
             Stdio::null()
         });
-        Server::start(&mut command)
-    }
-
-    /// The program, before it is told what to do.
-    pub fn pdr(&self) -> std::process::Command {
-        std::process::Command::new(PDR)
+        Server::start(command)
     }
 
     /// A connection to its data.
     pub async fn connect(&self) -> Result<DatabaseConnection> {
         Ok(Database::connect(&self.url).await?)
     }
+}
+
+/// The program, before it is told what to do.
+pub fn pdr() -> Command {
+    Command::new(PDR)
 }
 
 /// The cluster that `scripts/postgres` started.

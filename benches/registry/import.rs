@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     Bench, crowd,
-    deployment::Deployment,
+    deployment::{Deployment, pdr},
     figure::{Aim, Figure},
     people::{self, CATEGORY, ITEMS},
     postgres::{psql, tables_of_people, text},
@@ -28,10 +28,10 @@ pub async fn import(bench: &Bench) -> Result<Vec<Figure>> {
         let before = newest(&database).await?;
         let imported = run(&deployment, &server, round * people..(round + 1) * people)?;
         crowd::rest(&database).await?;
-        let copies = deployment.dir.path().join("copies");
-        take(&deployment, &database, before, &copies).await?;
+        let folder = deployment.dir.path().join("copies");
+        take(&deployment, &database, before, &folder).await?;
         let begun = Instant::now();
-        psql(&plain.url, &copies.join("in.sql"))?;
+        psql(&plain.url, &folder.join("in.sql"))?;
         let copied = begun.elapsed().as_secs_f64();
         if round > 0 {
             ours.push(registrations / imported);
@@ -58,8 +58,7 @@ fn run(deployment: &Deployment, server: &Server, numbers: std::ops::Range<usize>
     }
     fs::write(&file, lines)?;
     let begun = Instant::now();
-    let done = deployment
-        .pdr()
+    let done = pdr()
         .arg("import")
         .arg(&file)
         .args(["--address", server.address(), "--token-file"])
@@ -96,9 +95,9 @@ async fn take(
     deployment: &Deployment,
     database: &DatabaseConnection,
     [person, entry]: [String; 2],
-    copies: &Path,
+    folder: &Path,
 ) -> Result<()> {
-    fs::create_dir_all(copies)?;
+    fs::create_dir_all(folder)?;
     let (mut out, mut into) = (String::new(), String::new());
     let people = format!("(SELECT subject_id FROM subjects WHERE created_at > {person})");
     let mut tables = tables_of_people(database).await?;
@@ -108,7 +107,7 @@ async fn take(
         columns.split(',').map(str::to_owned).collect(),
     ));
     for (table, columns) in tables {
-        let file = copies.join(&table);
+        let file = folder.join(&table);
         let (file, columns) = (file.display(), columns.join(", "));
         let which = match table.as_str() {
             "audit" => format!("seq > {entry}"),
@@ -120,7 +119,7 @@ async fn take(
         )?;
         writeln!(into, "\\copy {table} ({columns}) FROM '{file}'")?;
     }
-    fs::write(copies.join("out.sql"), out)?;
-    fs::write(copies.join("in.sql"), into)?;
-    psql(&deployment.url, &copies.join("out.sql"))
+    fs::write(folder.join("out.sql"), out)?;
+    fs::write(folder.join("in.sql"), into)?;
+    psql(&deployment.url, &folder.join("out.sql"))
 }

@@ -89,8 +89,8 @@ struct Bench {
     #[arg(long)]
     show_log: bool,
     /// What `cargo bench` adds.
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[arg(long = "bench", hide = true)]
+    is_by_cargo: bool,
 }
 
 impl Bench {

@@ -143,8 +143,14 @@ fn value(column: &str, person: &str) -> String {
         // What is given afterwards.
         "position" => spelled("NULL"),
         // The script takes a colon for the beginning of a variable.
-        other => format!(
-            "coalesce('E' || quote_literal(replace(replace({other}::text, '\\', '\\\\'), ':', '\\x3a')), 'NULL')"
-        ),
+        other => {
+            let escaped = [(r"\", r"\\"), ("''", "''''"), (":", r"\x3a")];
+            let escaped = escaped
+                .iter()
+                .fold(format!("{other}::text"), |text, (from, to)| {
+                    format!("replace({text}, '{from}', '{to}')")
+                });
+            format!("coalesce('E''' || {escaped} || '''', 'NULL')")
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! What several replicas cost, and what they bring.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use registry::proto::v1::{WithdrawConsentRequest, withdraw_consent_request::Who};
@@ -9,7 +12,7 @@ use crate::{
     Bench, crowd,
     deployment::Deployment,
     figure::{Aim, Figure},
-    load::{self, Client, Load, Questions},
+    load::{self, Client, Load, Questions, count},
     people,
     process::Server,
 };
@@ -19,6 +22,7 @@ const PEOPLE: usize = 1_000;
 const CONNECTIONS: usize = 4;
 const CALLERS: usize = 16;
 const MILLIS: f64 = 1e3;
+const MICROS: f64 = 1e6;
 
 /// Replicas on one database.
 struct Replicas {
@@ -109,22 +113,49 @@ pub async fn two(bench: &Bench) -> Result<Vec<Figure>> {
     people::register(&clients[0], PEOPLE).await?;
     crowd::rest(&deployment.connect().await?).await?;
     let questions: Questions = Arc::new((0..PEOPLE).map(people::check).collect());
-    let (one, all) = (&clients[..CONNECTIONS], &clients[..]);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let one = (&servers[..1], &clients[..CONNECTIONS], CALLERS);
+    let all = (&servers[..], &clients[..], CALLERS / 2);
+    let (mut by_two, mut by_one) = (Vec::new(), Vec::new());
     for round in 0..=bench.rounds {
-        let by_two = load::unary(all, CALLERS / 2, &questions, bench.round()).await?;
-        let by_one = load::unary(one, CALLERS, &questions, bench.round()).await?;
+        let two = check_at(all, &questions, bench.round()).await?;
+        let single = check_at(one, &questions, bench.round()).await?;
         if round > 0 {
-            ours.push(by_two.rate());
-            theirs.push(by_one.rate());
+            by_two.push(two);
+            by_one.push(single);
         }
     }
-    Ok(vec![Figure {
-        name: "check throughput with 2 replicas, each on its core".to_owned(),
-        unit: "/s",
-        ours,
+    let figure = |what: &str, unit, of: fn(&Checked) -> f64| Figure {
+        name: format!("checks at 2 replicas, each on its core: {what}"),
+        unit,
+        ours: by_two.iter().map(of).collect(),
         against: "1 replica on one core",
-        theirs,
+        theirs: by_one.iter().map(of).collect(),
         aim: Aim::Reported,
-    }])
+    };
+    Ok(vec![
+        figure("throughput", "/s", |checked| checked.rate),
+        // The load runs on the same cores, and takes what a replica leaves.
+        figure("servers' CPU per check", "µs", |checked| {
+            checked.cpu_micros
+        }),
+    ])
+}
+
+struct Checked {
+    rate: f64,
+    cpu_micros: f64,
+}
+
+async fn check_at(
+    (servers, clients, callers): (&[Server], &[Client], usize),
+    questions: &Questions,
+    round: Duration,
+) -> Result<Checked> {
+    let used = || servers.iter().map(Server::cpu_seconds).sum::<Result<f64>>();
+    let before = used()?;
+    let load = load::unary(clients, callers, questions, round).await?;
+    Ok(Checked {
+        rate: load.rate(),
+        cpu_micros: (used()? - before) * MICROS / count(load.decisions),
+    })
 }
