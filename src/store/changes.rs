@@ -113,11 +113,7 @@ impl Tx {
     async fn insert_changes(&mut self, changes: &Changes) -> Result<(), StoreError> {
         let subjects: Vec<Uuid> = changes.subjects.iter().map(|id| id.0).collect();
         let identifiers: Vec<Vec<u8>> = changes.identifiers.iter().cloned().collect();
-        let values = [
-            subjects.into(),
-            identifiers.into(),
-            changes.policies.into(),
-        ];
+        let values = [subjects.into(), identifiers.into(), changes.policies.into()];
         self.run(INSERTION, values.into()).await?;
         Ok(())
     }

@@ -57,7 +57,10 @@ fn give(
     name: &str,
     values: Vec<Value>,
 ) -> Result<(), StoreError> {
-    let known: Vec<Value> = values.iter().map(|value| (!is_null(value)).into()).collect();
+    let known: Vec<Value> = values
+        .iter()
+        .map(|value| (!is_null(value)).into())
+        .collect();
     let has_gaps = values.iter().any(is_null);
     let (of_type, values) = array(values).ok_or_else(|| unlike(name))?;
     let column = Expr::col((Alias::new(GIVEN), Alias::new(name)));
@@ -103,7 +106,10 @@ fn array(values: Vec<Value>) -> Option<(&'static str, Value)> {
             value
         }
     });
-    Some((of_type, Value::Array(first, Some(Box::new(filled.collect())))))
+    Some((
+        of_type,
+        Value::Array(first, Some(Box::new(filled.collect()))),
+    ))
 }
 
 fn unlike(column: &str) -> StoreError {

@@ -202,7 +202,10 @@ impl Session {
                 wanted.iter().map(|one| one.subject_id.0).collect();
             let rows = KnownRow::select()
                 .filter(self.is_among(row::Column::SubjectId, subjects))
-                .filter(self.is_among(row::Column::ItemKeyTag, wanted.iter().map(|one| one.tag.clone())))
+                .filter(self.is_among(
+                    row::Column::ItemKeyTag,
+                    wanted.iter().map(|one| one.tag.clone()),
+                ))
                 .into_model::<KnownRow>()
                 .all(self.connection()?)
                 .await?;

@@ -10,9 +10,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use sea_orm::{
-    ActiveValue::Set, EntityTrait, PaginatorTrait, QueryFilter, sea_query::OnConflict,
-};
+use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait, QueryFilter, sea_query::OnConflict};
 
 use super::{
     Store,

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures::future::join_all;
 use registry::{
-    app::{Call, Error, Registry, Written, collection::{Registered, Registration}},
+    app::{
+        Call, Error, Registry, Written,
+        collection::{Registered, Registration},
+    },
     domain::{
         audit::Action,
         caller::{Bound, Caller},
@@ -19,7 +22,9 @@ use uuid::Uuid;
 use crate::{
     harness::{Place, call, count, everything, number, repeatable},
     on_both,
-    sample::{audit, given, item, items, keyed, register, register_as, subject_of, subscriber, text},
+    sample::{
+        audit, given, item, items, keyed, register, register_as, subject_of, subscriber, text,
+    },
 };
 
 /// Somebody with a name of its own.

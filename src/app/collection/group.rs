@@ -255,9 +255,9 @@ async fn write(
         let before = call.request_id.and_then(|id| remembered.get(&id));
         answers.push(match before {
             Some(before) => answered(tx, call, before),
-            None => registered.next().unwrap_or_else(|| {
-                Err(Error::Internal("a registration was left out".into()))
-            }),
+            None => registered
+                .next()
+                .unwrap_or_else(|| Err(Error::Internal("a registration was left out".into()))),
         });
     }
     Ok(answers)
