@@ -98,7 +98,7 @@ impl Known {
         let held = self.memory.subject(id)?;
         let policy = self.memory.dense(&policies, self.now)?;
         let (names, asked) = (self.memory.names(), Asked::of(&self.query)?);
-        let (decision, _) = dense::decide(policy, &names, held.bytes(), asked, self.now)?;
+        let (decision, _) = dense::decide(policy, &names, held.bytes(), &asked, self.now)?;
         Some(decision.effect == Effect::Allow)
     }
 

@@ -4,7 +4,7 @@
 //! A spelling is known by 128 bits of a hash whose keys are this process's own; it is not kept itself. The policy in
 //! force is hashed with it, so another policy finds nothing of before. What it leads to depends on nothing else.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
 use quick_cache::sync::Cache;
 
@@ -53,11 +53,7 @@ impl Spellings {
     }
 
     fn mark(&self, spelling: Spelling<'_>) -> [u64; 2] {
-        self.keys.each_ref().map(|key| {
-            let mut hasher = key.build_hasher();
-            spelling.hash(&mut hasher);
-            hasher.finish()
-        })
+        self.keys.each_ref().map(|key| key.hash_one(spelling))
     }
 }
 

@@ -119,7 +119,7 @@ impl Registry {
             return None;
         }
         let asked = Asked::of(query).filter(|_| !check.explain);
-        let answer = match (people.as_slice(), asked) {
+        let answer = match (people.as_slice(), &asked) {
             ([(_, held)], Some(asked)) => at_hand.decide(held, asked),
             _ => None,
         };
@@ -173,7 +173,7 @@ impl<'m> Recollection<'m> {
         &self,
         caller: &Caller,
         whom: Whom<'_>,
-        asked: Asked<'_, String>,
+        asked: &Asked<'_, String>,
         at_least_as_fresh: Option<Revision>,
     ) -> Option<Answer> {
         if !caller.may_ask(asked.purpose, asked.processor) {
@@ -209,7 +209,7 @@ impl<'m> Recollection<'m> {
     }
 
     /// By the tables, if they answer it.
-    fn decide<S: AsRef<str>>(&self, held: &Held, asked: Asked<'_, S>) -> Option<Answer> {
+    fn decide<S: AsRef<str>>(&self, held: &Held, asked: &Asked<'_, S>) -> Option<Answer> {
         let now = self.instants.earliest;
         let policy = self.memory.dense(&self.policies, now)?;
         let (decision, revision) = dense::decide(policy, &self.names, held.bytes(), asked, now)?;

@@ -71,7 +71,7 @@ impl<'r> Express<'r> {
             "" => self.fresh,
             text => self.fresh.max(Some(text.parse().ok()?)),
         };
-        let answer = at_hand.answer(self.caller, whom, asked, fresh)?;
+        let answer = at_hand.answer(self.caller, whom, &asked, fresh)?;
         if answer.item_ids().nth(ITEMS_MAX).is_some() {
             return None;
         }
