@@ -9,7 +9,10 @@ use registry::{
     cli::compose::system_clock,
     domain::{
         consent::{ConsentChoice, ConsentFact, EvidenceMethod},
-        decision::{Effect, Query, decide},
+        decision::{
+            Effect, Query,
+            dense::{self, Asked},
+        },
         id::SubjectId,
         item::ItemState,
         policy::{
@@ -27,7 +30,7 @@ use uuid::Uuid;
 use crate::people::{CATEGORY, ITEMS, PURPOSES};
 
 /// More than any state takes, so that nobody is pushed out.
-const BUDGET_PER_PERSON: u64 = 16 * 1_024;
+const BUDGET_PER_PERSON: u64 = 320;
 /// Spreads numbers over all ids.
 const SPREAD: u128 = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
 /// When everything of everybody was recorded.
@@ -55,10 +58,8 @@ impl Known {
         let memory = Memory::new(budget, Lease::forever(), clock, TimeSource::Caller);
         let (policy, _) = parse_yaml(EXAMPLE_POLICY_YAML).map_err(|_| anyhow!("the example"))?;
         let policy = CompiledPolicy::compile(policy).map_err(|_| anyhow!("the example"))?;
-        let policies = KnownPolicies {
-            history: Arc::new(PolicyHistory::new(vec![Arc::new(policy)])),
-            revision: Revision::after_event(1),
-        };
+        let history = PolicyHistory::new(vec![Arc::new(policy)]);
+        let policies = KnownPolicies::new(Arc::new(history), Revision::after_event(1));
         memory.learn_policies(memory.mark(), policies);
         let query = Query {
             data_categories: vec!["email_address".parse()?],
@@ -94,9 +95,10 @@ impl Known {
     /// Decides about a person from memory: whether it is allowed.
     pub fn decide(&self, id: SubjectId) -> Option<bool> {
         let policies = self.memory.policies()?;
-        let known = self.memory.subject(id)?;
-        let state = Some(&known.state);
-        let decision = decide(&policies.history, state, &self.query, self.now, false);
+        let held = self.memory.subject(id)?;
+        let policy = self.memory.dense(&policies, self.now)?;
+        let (names, asked) = (self.memory.names(), Asked::of(&self.query)?);
+        let (decision, _) = dense::decide(policy, &names, held.bytes(), &asked, self.now)?;
         Some(decision.effect == Effect::Allow)
     }
 
@@ -109,7 +111,8 @@ impl Known {
 /// As the store reads a person: each name anew.
 fn person(number: usize) -> Result<KnownSubject> {
     let (id, at) = (subject_id(number), RECORDED.parse()?);
-    let thing = |place: usize| Uuid::from_u128(id.0.as_u128() ^ (place as u128 + 1));
+    // The ids of one registration count up.
+    let thing = |place: usize| Uuid::from_u128(id.0.as_u128().wrapping_add(place as u128 + 1));
     let items = ITEMS.iter().enumerate().map(|(place, (data, _))| {
         Ok(ItemState {
             item_id: thing(place).into(),

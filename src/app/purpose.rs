@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 
 use self::lesson::Lesson;
-pub use self::recall::Recollection;
+pub use self::recall::{Recollection, Whom};
 use super::{
     decision::{Answer, Evidence, Judged, permit},
     error::Error,

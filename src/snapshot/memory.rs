@@ -22,6 +22,7 @@ use super::{
     held::Held,
     lease::{Instants, Lease},
     policies::KnownPolicies,
+    spellings::Spellings,
     vocabulary::Vocabulary,
 };
 use crate::{
@@ -35,7 +36,9 @@ use crate::{
 };
 
 /// Of the budget, what the identifiers have: one part in so many.
-const IDENTIFIERS_PART: u64 = 8;
+const IDENTIFIERS_PART: u64 = 5;
+/// Of the budget, what identifiers as they were spelt have: one part in so many.
+const SPELLINGS_PART: u64 = 10;
 /// What one entry is taken to weigh when the tables are laid out.
 const TYPICAL_BYTES: u64 = 160;
 /// What an identifier's entry weighs that leads to one person: the key and the slot in the tables.
@@ -59,6 +62,7 @@ pub struct Memory {
     vocabulary: Vocabulary,
     subjects: Cache<SubjectId, Held, SubjectBytes>,
     identifiers: Cache<[u8; 32], Leads, IdentifierBytes>,
+    spellings: Spellings,
     /// Who was found to have more than is held, or what cannot be.
     large: Cache<SubjectId, ()>,
     forgettings: Mutex<Forgettings>,
@@ -95,7 +99,8 @@ impl Memory {
     /// An empty memory of `budget` bytes at most, answered from while `lease` holds.
     pub fn new(budget: u64, lease: Lease, clock: Arc<dyn Clock>, time_source: TimeSource) -> Self {
         let of_identifiers = budget / IDENTIFIERS_PART;
-        let of_subjects = budget - of_identifiers;
+        let of_spellings = budget / SPELLINGS_PART;
+        let of_subjects = budget - of_identifiers - of_spellings;
         let entries = |bytes: u64, each: u64| usize::try_from(bytes / each).unwrap_or(usize::MAX);
         Self {
             lease,
@@ -113,6 +118,7 @@ impl Memory {
                 of_identifiers,
                 IdentifierBytes,
             ),
+            spellings: Spellings::new(of_spellings),
             large: Cache::new(LARGE_MAX),
             forgettings: Mutex::default(),
             readings: AtomicU64::new(0),
@@ -167,6 +173,11 @@ impl Memory {
             (held.reading() == *reading).then_some((*id, held))
         });
         states.collect()
+    }
+
+    /// Identifiers as they were spelt.
+    pub fn spellings(&self) -> &Spellings {
+        &self.spellings
     }
 
     /// Whether somebody was found to have more than is held.

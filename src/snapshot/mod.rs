@@ -10,6 +10,7 @@ mod lease;
 mod memory;
 mod policies;
 mod replica;
+mod spellings;
 mod vocabulary;
 
 pub use held::Held;
@@ -17,3 +18,4 @@ pub use lease::{Instants, LEASE_LIMITS, Lease};
 pub use memory::{Mark, Memory, People};
 pub use policies::KnownPolicies;
 pub use replica::{Ear, Replica, Seat};
+pub use spellings::{Spelling, Spellings};

@@ -33,6 +33,8 @@ pub struct Session {
     pub(super) noted: Noted,
     /// Whether entries of the journal may wait for people who are not known yet.
     pub(super) waiting: Waiting,
+    /// The last of the ids that count up.
+    pub(super) last_id: std::sync::Mutex<Option<Uuid>>,
     now: Timestamp,
 }
 
@@ -54,6 +56,7 @@ impl Session {
             owes_journal: AtomicBool::new(false),
             noted: Noted::default(),
             waiting,
+            last_id: std::sync::Mutex::default(),
             now,
         }
     }

@@ -35,7 +35,7 @@ fn dense_answer(world: &World) -> Option<Decision> {
     let policy = DensePolicy::compile(&history, place, |name| names.take_in(name));
     let policy = policy.expect("every name has a number");
     let asked = Asked::of(&world.query)?;
-    let answered = dense::decide(&policy, &names, &packed, asked, world.now);
+    let answered = dense::decide(&policy, &names, &packed, &asked, world.now);
     let (decision, as_of) = answered?;
     assert_eq!(as_of, revision());
     Some(decision)

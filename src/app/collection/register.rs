@@ -353,7 +353,7 @@ impl Work<'_> {
     async fn identities(&self, placed: &Placed<'_>) -> Result<Vec<ItemIdentity>, Error> {
         let mut identities = Vec::with_capacity(placed.checked.items.len());
         for item in &placed.checked.items {
-            let state = item.state(ItemId(self.tx.new_id()), &placed.checked.subject_category);
+            let state = item.state(ItemId(self.tx.next_id()), &placed.checked.subject_category);
             let identity = self.tx.item_identity(placed.subject, &state, &item.key);
             identities.push(identity.await?);
         }
@@ -385,7 +385,7 @@ impl Work<'_> {
     ) -> (ItemState, bool) {
         let subject = identity.subject_id;
         let before = known.items.get(&identity).copied();
-        let item_id = before.map_or_else(|| ItemId(self.tx.new_id()), |before| before.item_id);
+        let item_id = before.map_or_else(|| ItemId(self.tx.next_id()), |before| before.item_id);
         let state = item.state(item_id, &identity.subject_category);
         if before.is_some_and(|before| !before.last_word.yields_to(item.collected_at)) {
             let change = (subject, state.clone(), ItemChange::Outdated);

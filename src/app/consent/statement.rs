@@ -97,7 +97,7 @@ impl CheckedStatement {
         subject_id: SubjectId,
         known: &[ConsentFact],
     ) -> Vec<ConsentRecord> {
-        let mut ids: Vec<_> = self.purposes.iter().map(|_| tx.new_id()).collect();
+        let mut ids: Vec<_> = self.purposes.iter().map(|_| tx.next_id()).collect();
         // In the order of the purposes, as the history will show them.
         ids.sort_unstable();
         let facts = self.purposes.iter().zip(ids);

@@ -25,8 +25,17 @@ use crate::{
         revision::Revision,
         subject_ref::SubjectRef,
     },
-    snapshot::{Held, Instants, KnownPolicies, Memory, People},
+    snapshot::{Held, Instants, KnownPolicies, Memory, People, Spelling},
 };
+
+/// Whom a check is about, as it says.
+#[derive(Clone, Copy)]
+pub enum Whom<'a> {
+    /// Somebody of this id.
+    Id(SubjectId),
+    /// Whoever has an identifier of this type and value.
+    Identifier(&'a str, &'a str),
+}
 
 /// What is at hand for checks that came together.
 pub struct Recollection<'m> {
@@ -110,7 +119,7 @@ impl Registry {
             return None;
         }
         let asked = Asked::of(query).filter(|_| !check.explain);
-        let answer = match (people.as_slice(), asked) {
+        let answer = match (people.as_slice(), &asked) {
             ([(_, held)], Some(asked)) => at_hand.decide(held, asked),
             _ => None,
         };
@@ -128,7 +137,12 @@ impl Registry {
                 let now = at_hand.instants.earliest;
                 let policy = at_hand.policies.history.in_force(now)?;
                 let key = identifier_key(policy, identifier, "subject.identifier").ok()?;
-                at_hand.memory.identified(&self.store.sole_hash(&key)?)
+                let hash = self.store.sole_hash(&key)?;
+                let kind = identifier.identifier_type.as_str();
+                if let Some(spelling) = at_hand.spelling(kind, identifier.value.expose()) {
+                    at_hand.memory.spellings().learn(spelling, hash);
+                }
+                at_hand.memory.identified(&hash)
             }
         }
     }
@@ -158,18 +172,44 @@ impl<'m> Recollection<'m> {
     pub fn answer(
         &self,
         caller: &Caller,
-        subject: SubjectId,
-        asked: Asked<'_, String>,
+        whom: Whom<'_>,
+        asked: &Asked<'_, String>,
         at_least_as_fresh: Option<Revision>,
     ) -> Option<Answer> {
-        let is_permitted = caller.may_ask(asked.purpose, asked.processor);
-        let held = self.memory.subject(subject).filter(|_| is_permitted)?;
+        if !caller.may_ask(asked.purpose, asked.processor) {
+            return None;
+        }
+        let held = self.find(whom)?;
         let answer = self.decide(&held, asked)?;
         (is_fresh(&held, at_least_as_fresh) && self.is_certain(&answer)).then_some(answer)
     }
 
+    fn find(&self, whom: Whom<'_>) -> Option<Held> {
+        match whom {
+            Whom::Id(id) => self.memory.subject(id),
+            Whom::Identifier(kind, value) => {
+                let hash = self.memory.spellings().find(self.spelling(kind, value)?)?;
+                let mut people = self.memory.identified(&hash)?;
+                people
+                    .pop()
+                    .filter(|_| people.is_empty())
+                    .map(|(_, held)| held)
+            }
+        }
+    }
+
+    fn spelling<'a>(&self, identifier_type: &'a str, value: &'a str) -> Option<Spelling<'a>> {
+        let policies = &self.policies;
+        Some(Spelling {
+            revision: policies.revision,
+            policy: policies.history.index_in_force(self.instants.earliest)?,
+            identifier_type,
+            value,
+        })
+    }
+
     /// By the tables, if they answer it.
-    fn decide<S: AsRef<str>>(&self, held: &Held, asked: Asked<'_, S>) -> Option<Answer> {
+    fn decide<S: AsRef<str>>(&self, held: &Held, asked: &Asked<'_, S>) -> Option<Answer> {
         let now = self.instants.earliest;
         let policy = self.memory.dense(&self.policies, now)?;
         let (decision, revision) = dense::decide(policy, &self.names, held.bytes(), asked, now)?;

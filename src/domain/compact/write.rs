@@ -121,7 +121,7 @@ impl<F: FnMut(&str) -> Option<Number>> Writer<F> {
             self.name(first.policy_version.as_str())?;
             self.names(&first.purposes)?;
             self.grounds(first)?;
-            self.id(first.item_id.0);
+            self.id(first.item_id.0)?;
             for item in run {
                 self.name(item.data_category.as_str())?;
             }
@@ -163,7 +163,7 @@ impl<F: FnMut(&str) -> Option<Number>> Writer<F> {
             self.name(first.policy_version.as_str())?;
             self.instant(first.occurred_at)?;
             self.instant(first.recorded_at)?;
-            self.id(first.consent_id.0);
+            self.id(first.consent_id.0)?;
             for fact in run {
                 self.name(fact.purpose.as_str())?;
             }
@@ -179,7 +179,7 @@ impl<F: FnMut(&str) -> Option<Number>> Writer<F> {
             self.integer(state.objections.len() as u64);
         }
         for objection in &state.objections {
-            self.id(objection.objection_id.0);
+            self.id(objection.objection_id.0)?;
             self.name(objection.purpose.as_str())?;
             self.instant(objection.occurred_at)?;
             self.maybe(objection.rejected_at)?;
@@ -188,7 +188,7 @@ impl<F: FnMut(&str) -> Option<Number>> Writer<F> {
             self.integer(state.restrictions.len() as u64);
         }
         for restriction in &state.restrictions {
-            self.id(restriction.restriction_id.0);
+            self.id(restriction.restriction_id.0)?;
             self.names(&restriction.data_categories)?;
             self.instant(restriction.started_at)?;
             self.maybe(restriction.lifted_at)?;
@@ -234,12 +234,12 @@ impl<F: FnMut(&str) -> Option<Number>> Writer<F> {
         }
     }
 
-    fn id(&mut self, id: Uuid) {
+    fn id(&mut self, id: Uuid) -> Option<()> {
         let id = id.as_u128();
         let place = self.firsts.partition_point(|first| *first <= id) - 1;
         self.integer(place as u64);
-        // Less than the span, so it is the same in fewer bits.
-        self.integer((id - self.firsts[place]) as u64);
+        self.integer(u64::try_from(id - self.firsts[place]).ok()?);
+        Some(())
     }
 }
 

@@ -95,7 +95,7 @@ pub fn decide<S: AsRef<str>>(
     policy: &DensePolicy,
     names: &Names,
     state: &[u8],
-    asked: Asked<'_, S>,
+    asked: &Asked<'_, S>,
     now: Timestamp,
 ) -> Option<(Decision, Revision)> {
     if asked.data_categories.is_empty() || now < Timestamp::UNIX_EPOCH {

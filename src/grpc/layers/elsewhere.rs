@@ -13,7 +13,7 @@ use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
 use prost::bytes::Bytes;
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::{runtime::Handle, sync::mpsc, task::JoinError};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
@@ -153,7 +153,7 @@ impl HttpBody for Fetched {
         if let Some(frame) = ready!(self.frames.poll_recv(cx)) {
             return Poll::Ready(Some(frame));
         }
-        match ready!(Pin::new(&mut self.making).poll(cx)).map_err(|it| it.try_into_panic()) {
+        match ready!(Pin::new(&mut self.making).poll(cx)).map_err(JoinError::try_into_panic) {
             Err(Ok(panic)) => resume_unwind(panic),
             Ok(()) | Err(Err(_)) => Poll::Ready(None),
         }

@@ -1,11 +1,15 @@
-//! Checks as they are asked every day, answered where they came in: of one person by id, of what memory holds, with
+//! Checks as they are asked every day, answered where they came in: of one person, of what memory holds, with
 //! nothing read into values of its own. Whatever is out of the ordinary, or wrong, or to be refused, is left to be
 //! read as any other check: here it has no answer.
 
 use uuid::Uuid;
 
 use crate::{
-    app::{Error, Registry, decision::Tally, purpose::Recollection},
+    app::{
+        Error, Registry,
+        decision::Tally,
+        purpose::{Recollection, Whom},
+    },
     domain::{
         audit::Action, caller::Caller, decision::dense::Asked, id::SubjectId, revision::Revision,
     },
@@ -51,12 +55,13 @@ impl<'r> Express<'r> {
             && check.known_at.is_none()
             && check.item_ids.is_empty()
             && check.data_categories.len() <= DATA_CATEGORIES_MAX;
-        let Some(Ref::SubjectId(subject)) = check.subject.as_ref()?.r#ref.as_ref() else {
-            return None;
-        };
         if !is_plain {
             return None;
         }
+        let whom = match check.subject.as_ref()?.r#ref.as_ref()? {
+            Ref::SubjectId(id) => Whom::Id(SubjectId(Uuid::try_parse(id).ok()?)),
+            Ref::Identifier(it) => Whom::Identifier(&it.r#type, &it.value),
+        };
         let asked = Asked {
             data_categories: &check.data_categories,
             purpose: &check.purpose,
@@ -66,8 +71,7 @@ impl<'r> Express<'r> {
             "" => self.fresh,
             text => self.fresh.max(Some(text.parse().ok()?)),
         };
-        let subject = SubjectId(Uuid::try_parse(subject).ok()?);
-        let answer = at_hand.answer(self.caller, subject, asked, fresh)?;
+        let answer = at_hand.answer(self.caller, whom, &asked, fresh)?;
         if answer.item_ids().nth(ITEMS_MAX).is_some() {
             return None;
         }

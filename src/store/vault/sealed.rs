@@ -1,6 +1,6 @@
 //! What is sealed: where it stands, under whose key, and how a session opens it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -184,8 +184,16 @@ impl Tx {
         self.vault.renew(owner.into(), self.now()).await
     }
 
-    /// A new id that sorts by time.
+    /// A new id that sorts by time, and that nobody can foresee.
     pub fn new_id(&self) -> Uuid {
         self.vault.new_id(self.now())
+    }
+
+    /// A new id that follows on the last one that this has given in the transaction (RFC 9562, section 6.2), the
+    /// first one as [`Self::new_id`]: what is recorded together has ids of which memory keeps one.
+    pub fn next_id(&self) -> Uuid {
+        let mut last = self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = last.map(|last| Uuid::from_u128(last.as_u128().wrapping_add(1)));
+        *last.insert(next.unwrap_or_else(|| self.new_id()))
     }
 }

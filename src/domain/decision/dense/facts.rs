@@ -130,7 +130,7 @@ impl Question<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NoInstant;
 
-impl<'b> Said<'b> {
+impl Said<'_> {
     /// By the time of the fact; a denial after what it ties with; then by the time of recording.
     fn order(&self) -> (i64, bool, i64, u128) {
         let Fact {
