@@ -1,15 +1,18 @@
 //! Collection: what services say they collected, and from whom.
 //!
 //! `check` holds a registration against the policy, `known` is what the registry knows of everyone
-//! concerned, `register` brings the two together; `import` does so for many at once.
+//! concerned, `register` brings the two together; `import` does so for many at once, and so
+//! does `group` for those that are called at the same time.
 
 mod check;
+mod group;
 pub mod import;
 mod known;
 mod register;
 mod writes;
 
 pub(super) use check::no_category;
+pub(super) use group::Groups;
 pub(super) use known::{SUPPRESSED, profile};
 
 use std::sync::Arc;
@@ -146,12 +149,21 @@ impl Registry {
         call: Call,
         registration: Registration,
     ) -> Result<Written<Registered>, Error> {
-        let (caller, registration) = (call.caller.clone(), Arc::new(registration));
+        self.register_in_group(call, Arc::new(registration)).await
+    }
+
+    /// Registers in a transaction of its own, however long that has to wait for others.
+    async fn register_alone(
+        &self,
+        call: Call,
+        registration: Arc<Registration>,
+    ) -> Result<Written<Registered>, Error> {
+        let caller = call.caller.clone();
         self.change(call, move |tx, policies| {
             let (caller, registration) = (caller.clone(), registration.clone());
             Box::pin(async move {
-                let registrations = [&*registration];
-                let outcomes = register::all(tx, policies, &caller, &registrations).await?;
+                let registrations = [(&*caller, &*registration)];
+                let outcomes = register::all(tx, policies, &registrations).await?;
                 let outcome = outcomes.into_iter().next();
                 outcome.ok_or_else(|| Error::Internal("a registration got lost".into()))?
             })

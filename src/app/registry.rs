@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    collection::Groups,
     effect::Effect,
     error::{Error, Missing},
     event::{EventLimits, Tail},
@@ -56,6 +57,8 @@ pub struct Registry {
     pub(super) stopping: CancellationToken,
     /// What checks are answered from without asking the store, if anything is.
     pub(super) memory: Option<Arc<Memory>>,
+    /// Registrations that wait for each other's transaction.
+    pub(super) groups: Arc<Groups>,
 }
 
 /// One call that writes: who, what, and under which idempotency key.
@@ -254,6 +257,7 @@ impl Registry {
             events: EventLimits::default(),
             stopping,
             memory: None,
+            groups: Arc::default(),
         }
     }
 

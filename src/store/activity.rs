@@ -42,7 +42,7 @@ impl Session {
         let mut listed = HashMap::<_, BTreeMap<_, _>>::new();
         for subjects in subjects.chunks(KEYS_MAX) {
             let rows = row::Entity::find()
-                .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+                .filter(self.is_among(row::Column::SubjectId, subjects.iter().map(|id| id.0)))
                 .all(self.connection()?)
                 .await?;
             for row in rows {

@@ -7,15 +7,21 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
-use super::{Store, dialect::Dialect, error::StoreError, rows::KEYS_MAX, session::Tx};
+use super::{Store, dialect::Dialect, error::StoreError, session::Tx};
 use crate::domain::id::SubjectId;
 
 /// How long changes are kept for replicas that have not heard of them, in hours. One that was away for longer
 /// has left, and begins with an empty memory.
 const CHANGES_KEPT_HOURS: i32 = 24;
+
+/// What is neither a subject nor an identifier is the policies.
+const INSERTION: &str = "INSERT INTO changes (subject_id, identifier_hash)
+    SELECT subject_id, NULL FROM unnest($1::uuid[]) AS subject_id
+    UNION ALL SELECT NULL, hash FROM unnest($2::bytea[]) AS hash
+    UNION ALL SELECT NULL, NULL WHERE $3";
 
 /// What a transaction changed of what decisions rest on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,33 +111,12 @@ impl Tx {
     }
 
     async fn insert_changes(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        let subjects = changes.subjects.iter().map(|id| (Some(id.0), None));
-        let identifiers = changes.identifiers.iter();
-        let identifiers = identifiers.map(|hash| (None, Some(hash.clone())));
-        // Neither a subject nor an identifier: the policies.
-        let policies = changes.policies.then_some((None, None));
-        let rows: Vec<(Option<Uuid>, Option<Vec<u8>>)> =
-            subjects.chain(identifiers).chain(policies).collect();
-        for rows in rows.chunks(KEYS_MAX) {
-            self.run(&insertion(rows.len()), values(rows)).await?;
-        }
+        let subjects: Vec<Uuid> = changes.subjects.iter().map(|id| id.0).collect();
+        let identifiers: Vec<Vec<u8>> = changes.identifiers.iter().cloned().collect();
+        let values = [subjects.into(), identifiers.into(), changes.policies.into()];
+        self.run(INSERTION, values.into()).await?;
         Ok(())
     }
-}
-
-fn insertion(rows: usize) -> String {
-    let places: Vec<_> = (0..rows)
-        .map(|row| format!("(${}, ${})", 2 * row + 1, 2 * row + 2))
-        .collect();
-    let places = places.join(", ");
-    format!("INSERT INTO changes (subject_id, identifier_hash) VALUES {places}")
-}
-
-fn values(rows: &[(Option<Uuid>, Option<Vec<u8>>)]) -> Vec<Value> {
-    let pairs = rows
-        .iter()
-        .map(|(subject, hash)| [Value::from(*subject), Value::from(hash.clone())]);
-    pairs.flatten().collect()
 }
 
 /// Forgets what changed when it is dropped: a commit that nobody waits for any more may still go through.

@@ -121,7 +121,7 @@ impl Session {
                     row::Column::RecordedAt,
                     row::Column::ExpiresAt,
                 ])
-                .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+                .filter(self.is_among(row::Column::SubjectId, subjects.iter().map(|id| id.0)))
                 .into_model()
                 .all(self.connection()?)
                 .await?;

@@ -23,8 +23,6 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 const BEGINNINGS_MAX: u32 = 32;
 /// Connections that read a SQLite file side by side.
 const SQLITE_READERS: u32 = 4;
-/// Locks that one statement takes.
-const LOCKS_MAX: usize = 500;
 /// The advisory lock under which the schema is migrated: one migrator at a time.
 const MIGRATION_LOCK: i64 = 0x7064_725f_6d69_6772;
 
@@ -218,14 +216,29 @@ impl Dialect {
         if self == Self::Sqlite {
             return Ok(());
         }
-        for keys in keys.chunks(LOCKS_MAX) {
-            let calls: Vec<_> = (1..=keys.len())
-                .map(|place| format!("pg_advisory_xact_lock(${place})"))
-                .collect();
+        if !keys.is_empty() {
+            // An array is read in its order.
             let sql = Statement::from_sql_and_values(
                 DbBackend::Postgres,
-                format!("SELECT {}", calls.join(", ")),
-                keys.iter().map(|key| (*key).into()),
+                "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key",
+                [keys.to_vec().into()],
+            );
+            connection.execute_raw(sql).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets this transaction wait no longer than this for any lock. On SQLite it is the only one.
+    pub(super) async fn wait_at_most(
+        self,
+        connection: &impl ConnectionTrait,
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        if self == Self::Postgres {
+            let sql = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT set_config('lock_timeout', $1, true)",
+                [format!("{}ms", patience.as_millis()).into()],
             );
             connection.execute_raw(sql).await?;
         }

@@ -55,6 +55,13 @@ pub struct StoreOptions {
     pub secrets: Secrets,
 }
 
+/// What is committed, and may not be answered yet.
+#[must_use]
+pub struct Unsettled {
+    note: Note,
+    owes_journal: bool,
+}
+
 /// The database, its keys, and the policies read so far.
 pub struct Store {
     dialect: Dialect,
@@ -184,20 +191,44 @@ impl Store {
         T: Send + 'static,
         E: WriteError,
     {
+        let (value, unsettled) = self.write_apart(name, now, body).await?;
+        self.settle(&unsettled, now).await?;
+        Ok(value)
+    }
+
+    /// The first half of [`Self::write`]: returns once what `body` wrote is committed. Nobody may be answered
+    /// before [`Self::settle`] has returned for it.
+    pub async fn write_apart<T, E, F>(
+        &self,
+        name: &'static str,
+        now: Timestamp,
+        body: F,
+    ) -> Result<(T, Unsettled), E>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: WriteError,
+    {
         let body = Arc::new(body);
-        let (value, owes) = self
-            .commit(name, now, move |tx| {
-                let body = body.clone();
-                Box::pin(async move {
-                    let value = (*body)(tx).await?;
-                    Ok::<_, E>((value, tx.owes_journal()))
-                })
+        let committed = self.commit_apart(name, now, move |tx| {
+            let body = body.clone();
+            Box::pin(async move {
+                let value = (*body)(tx).await?;
+                Ok::<_, E>((value, tx.owes_journal()))
             })
-            .await?;
-        if owes {
+        });
+        let ((value, owes_journal), note) = committed.await?;
+        Ok((value, Unsettled { note, owes_journal }))
+    }
+
+    /// The other half: returns once nobody answers from what was before, and the journal has what was taken
+    /// away.
+    pub async fn settle(&self, unsettled: &Unsettled, now: Timestamp) -> Result<(), StoreError> {
+        self.forgotten(&unsettled.note).await;
+        if unsettled.owes_journal {
             self.flush_journal(now).await?;
         }
-        Ok(value)
+        Ok(())
     }
 
     /// As [`Self::write`], without a look at the journal.
@@ -212,8 +243,26 @@ impl Store {
         T: Send + 'static,
         E: WriteError,
     {
+        let (value, note) = self.commit_apart(name, now, body).await?;
+        self.forgotten(&note).await;
+        Ok(value)
+    }
+
+    /// Commits; what it changed is to be forgotten everywhere before the answer.
+    async fn commit_apart<T, E, F>(
+        &self,
+        name: &'static str,
+        now: Timestamp,
+        body: F,
+    ) -> Result<(T, Note), E>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: WriteError,
+    {
         if let Some(queue) = &self.queue {
-            return queue.write(now, body).await;
+            // There is one process, and it has forgotten.
+            return Ok((queue.write(now, body).await?, Note::default()));
         }
         let mut pause = PAUSE_FIRST;
         for attempt in 1.. {
@@ -224,18 +273,14 @@ impl Store {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE_FIRST * 32);
                 }
-                Err(error) => return Err(error),
-                Ok((value, note)) => {
-                    self.settle(&note).await;
-                    return Ok(value);
-                }
+                outcome => return outcome,
             }
         }
         unreachable!("the last attempt returns")
     }
 
     /// Waits until nobody answers from what was before.
-    async fn settle(&self, note: &Note) {
+    async fn forgotten(&self, note: &Note) {
         let Some(witness) = self.witness.get() else {
             return;
         };

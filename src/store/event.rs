@@ -10,6 +10,8 @@ use sea_orm::{
 };
 
 use super::{
+    columns::insertion,
+    dialect::Dialect,
     error::StoreError,
     name_list,
     rows::ROWS_MAX,
@@ -153,12 +155,29 @@ impl Tx {
                 .iter()
                 .map(|event| self.event_row(event))
                 .collect::<Result<_, _>>()?;
+            last = last.max(self.insert_events(rows).await?);
+        }
+        Ok(last.map(Revision::after_event))
+    }
+
+    /// Returns the last number that they got.
+    async fn insert_events(
+        &mut self,
+        rows: Vec<row::ActiveModel>,
+    ) -> Result<Option<i64>, StoreError> {
+        if self.dialect == Dialect::Sqlite {
             let keys = row::Entity::insert_many(rows)
                 .exec_with_returning_keys(self.connection()?)
                 .await?;
-            last = last.max(keys.into_iter().max());
+            return Ok(keys.into_iter().max());
         }
-        Ok(last.map(Revision::after_event))
+        let mut insertion = insertion(&rows)?;
+        insertion.returning_col(row::Column::Seq);
+        let mut last = None;
+        for row in self.connection()?.query_all(&insertion).await? {
+            last = last.max(Some(row.try_get("", "seq")?));
+        }
+        Ok(last)
     }
 
     fn event_row(&self, event: &Event) -> Result<row::ActiveModel, StoreError> {

@@ -108,6 +108,14 @@ impl Tx {
         Ok(found.remove(&key.request_id))
     }
 
+    /// Makes duplicates of these requests wait for each other.
+    pub async fn lock_requests(&mut self, requests: &[Uuid]) -> Result<(), StoreError> {
+        let locks = requests.iter().map(|id| super::lock_key(id.as_bytes()));
+        let mut locks: Vec<_> = locks.collect();
+        locks.sort_unstable();
+        self.lock_all(&locks).await
+    }
+
     /// What was answered to these requests. Who asks has made duplicates wait.
     pub async fn list_remembered(
         &mut self,
@@ -120,7 +128,7 @@ impl Tx {
             let rows = row::Entity::find()
                 .filter(row::Column::Caller.eq(caller))
                 .filter(row::Column::Action.eq(action.name()))
-                .filter(row::Column::RequestId.is_in(requests.iter().copied()))
+                .filter(self.is_among(row::Column::RequestId, requests.iter().copied()))
                 .filter(row::Column::CreatedAt.gt(oldest_remembered(self.now())))
                 .all(self.connection()?)
                 .await?;

@@ -173,7 +173,7 @@ impl Session {
                     index::Column::Hash,
                     index::Column::SubjectId,
                 ])
-                .filter(index::Column::Hash.is_in(hashes.iter().cloned()))
+                .filter(self.is_among(index::Column::Hash, hashes.iter().cloned()))
                 .into_tuple()
                 .all(self.connection()?)
                 .await?;
@@ -232,7 +232,7 @@ impl Session {
         let mut hashes = HashMap::<_, Vec<_>>::new();
         for subjects in subjects.chunks(KEYS_MAX) {
             let rows = index::Entity::find()
-                .filter(index::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+                .filter(self.is_among(index::Column::SubjectId, subjects.iter().map(|id| id.0)))
                 .all(self.connection()?)
                 .await?;
             for row in rows {
@@ -261,7 +261,7 @@ impl Session {
         for subjects in subjects.chunks(KEYS_MAX) {
             rows.extend(
                 row::Entity::find()
-                    .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+                    .filter(self.is_among(row::Column::SubjectId, subjects.iter().map(|id| id.0)))
                     .order_by_asc(row::Column::SubjectId)
                     .order_by_asc(row::Column::LinkedAt)
                     .order_by_asc(row::Column::IdentifierId)

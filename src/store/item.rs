@@ -105,7 +105,7 @@ impl Session {
         let mut listed = HashMap::<_, Vec<_>>::new();
         for subjects in subjects.chunks(KEYS_MAX) {
             let mut query = StateRow::select()
-                .filter(row::Column::SubjectId.is_in(subjects.iter().map(|id| id.0)))
+                .filter(self.is_among(row::Column::SubjectId, subjects.iter().map(|id| id.0)))
                 .filter(row::Column::DeletedAt.is_null());
             if !data.is_empty() {
                 let names = data.iter().map(DataCategory::as_str);
@@ -201,8 +201,11 @@ impl Session {
             let subjects: std::collections::BTreeSet<_> =
                 wanted.iter().map(|one| one.subject_id.0).collect();
             let rows = KnownRow::select()
-                .filter(row::Column::SubjectId.is_in(subjects))
-                .filter(row::Column::ItemKeyTag.is_in(wanted.iter().map(|one| one.tag.clone())))
+                .filter(self.is_among(row::Column::SubjectId, subjects))
+                .filter(self.is_among(
+                    row::Column::ItemKeyTag,
+                    wanted.iter().map(|one| one.tag.clone()),
+                ))
                 .into_model::<KnownRow>()
                 .all(self.connection()?)
                 .await?;

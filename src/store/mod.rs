@@ -3,6 +3,7 @@
 //! Everything is read through a [`Session`]: one consistent view with one `now`. [`Snapshot`] is one
 //! that reads, [`Tx`] one that writes. What comes out are domain values; rows stay in their file.
 
+mod columns;
 mod dialect;
 mod doors;
 mod error;
@@ -55,7 +56,7 @@ pub mod withdrawal_token;
 
 pub use changes::{Changes, Witness};
 pub use dialect::Dialect;
-pub use doors::{Store, StoreOptions, TimeSource};
+pub use doors::{Store, StoreOptions, TimeSource, Unsettled};
 pub use error::{StoreError, WriteError};
 pub use faults::Faults;
 pub use journal::JournalPlace;

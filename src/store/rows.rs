@@ -1,15 +1,40 @@
-//! Many rows at once: one statement per table and hundred rows, never row by row.
+//! Many rows at once: one statement per table and some hundred rows, never row by row.
+//!
+//! On PostgreSQL a list that is looked for is one parameter, and so is a column of the rows to insert
+//! (`columns.rs`): however many there are the statement is the same, so the connection keeps it prepared.
 
 use std::{fmt::Display, str::FromStr};
 
-use sea_orm::{ActiveModelTrait, EntityTrait, sea_query::OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, Value,
+    sea_query::{Expr, OnConflict, postgres_array::NotU8},
+};
 
-use super::{error::StoreError, session::Tx};
+use super::{
+    columns::insertion,
+    dialect::Dialect,
+    error::StoreError,
+    session::{Session, Tx},
+};
 
 /// Rows of one statement. SQLite binds 32,766 values at most, and no table has 60 columns.
 pub(super) const ROWS_MAX: usize = 500;
 /// Keys that one statement looks for.
 pub(super) const KEYS_MAX: usize = 5_000;
+
+impl Session {
+    /// Whether a column has one of `values`, [`KEYS_MAX`] at most.
+    pub(super) fn is_among<C, V>(&self, column: C, values: impl IntoIterator<Item = V>) -> Expr
+    where
+        C: ColumnTrait,
+        V: Into<Value> + NotU8,
+    {
+        match self.dialect {
+            Dialect::Sqlite => column.is_in(values),
+            Dialect::Postgres => column.eq_any(values),
+        }
+    }
+}
 
 impl Tx {
     /// Inserts `rows`.
@@ -17,13 +42,7 @@ impl Tx {
     where
         A: ActiveModelTrait + Send,
     {
-        let mut rows = rows.into_iter().peekable();
-        while rows.peek().is_some() {
-            <A::Entity as EntityTrait>::insert_many(rows.by_ref().take(ROWS_MAX))
-                .exec_without_returning(self.connection()?)
-                .await?;
-        }
-        Ok(())
+        self.write_rows(rows, None).await
     }
 
     /// Inserts `rows`; where one is there already, `conflict` says what happens.
@@ -35,12 +54,33 @@ impl Tx {
     where
         A: ActiveModelTrait + Send,
     {
+        self.write_rows(rows, Some(conflict)).await
+    }
+
+    async fn write_rows<A>(
+        &mut self,
+        rows: Vec<A>,
+        conflict: Option<&OnConflict>,
+    ) -> Result<(), StoreError>
+    where
+        A: ActiveModelTrait + Send,
+    {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
-            <A::Entity as EntityTrait>::insert_many(rows.by_ref().take(ROWS_MAX))
-                .on_conflict(conflict.clone())
-                .exec_without_returning(self.connection()?)
-                .await?;
+            let rows: Vec<A> = rows.by_ref().take(ROWS_MAX).collect();
+            if self.dialect == Dialect::Postgres {
+                let mut insertion = insertion(&rows)?;
+                if let Some(conflict) = conflict {
+                    insertion.on_conflict(conflict.clone());
+                }
+                self.connection()?.execute(&insertion).await?;
+                continue;
+            }
+            let mut insertion = <A::Entity as EntityTrait>::insert_many(rows);
+            if let Some(conflict) = conflict {
+                insertion = insertion.on_conflict(conflict.clone());
+            }
+            insertion.exec_without_returning(self.connection()?).await?;
         }
         Ok(())
     }

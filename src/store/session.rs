@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     ops::Deref,
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -96,6 +97,13 @@ impl Tx {
     /// Waits until this transaction alone holds `key`, and holds it until its end.
     pub(super) async fn lock(&self, key: i64) -> Result<(), StoreError> {
         self.dialect.lock(self.connection()?, key).await
+    }
+
+    /// Waits no longer than this for what another transaction holds; then that is a contention.
+    pub async fn wait_at_most(&self, patience: Duration) -> Result<(), StoreError> {
+        self.dialect
+            .wait_at_most(self.connection()?, patience)
+            .await
     }
 
     /// As [`Self::lock`], for every one of `keys` in their order.

@@ -75,7 +75,7 @@ impl Session {
     /// Several subjects at once; those that are merged away or unknown are left out.
     pub async fn list_subjects(&self, ids: &[SubjectId]) -> Result<Vec<SubjectRecord>, StoreError> {
         let rows = row::Entity::find()
-            .filter(row::Column::SubjectId.is_in(ids.iter().map(|id| id.0)))
+            .filter(self.is_among(row::Column::SubjectId, ids.iter().map(|id| id.0)))
             .filter(row::Column::MergedInto.is_null())
             .order_by_asc(row::Column::SubjectId)
             .all(self.connection()?)
@@ -88,7 +88,7 @@ impl Session {
         let ids: Vec<uuid::Uuid> = row::Entity::find()
             .select_only()
             .column(row::Column::SubjectId)
-            .filter(row::Column::SubjectId.is_in(ids.iter().map(|id| id.0)))
+            .filter(self.is_among(row::Column::SubjectId, ids.iter().map(|id| id.0)))
             .into_tuple()
             .all(self.connection()?)
             .await?;
@@ -171,7 +171,7 @@ impl Tx {
         let mut held = HashMap::with_capacity(ids.len());
         for ids in ids.chunks(KEYS_MAX) {
             let rows = row::Entity::find()
-                .filter(row::Column::SubjectId.is_in(ids.iter().map(|id| id.0)))
+                .filter(self.is_among(row::Column::SubjectId, ids.iter().map(|id| id.0)))
                 .order_by_asc(row::Column::SubjectId)
                 .lock(LockType::Update)
                 .all(self.connection()?)
@@ -230,7 +230,7 @@ impl Tx {
         for ids in ids.chunks(KEYS_MAX) {
             row::Entity::update_many()
                 .col_expr(row::Column::Revision, revision.last_event().into())
-                .filter(row::Column::SubjectId.is_in(ids.iter().map(|id| id.0)))
+                .filter(self.is_among(row::Column::SubjectId, ids.iter().map(|id| id.0)))
                 .exec(self.connection()?)
                 .await?;
         }
@@ -243,7 +243,7 @@ impl Tx {
         ids: &[SubjectId],
     ) -> Result<Vec<SubjectRecord>, StoreError> {
         let rows = row::Entity::find()
-            .filter(row::Column::SubjectId.is_in(ids.iter().map(|id| id.0)))
+            .filter(self.is_among(row::Column::SubjectId, ids.iter().map(|id| id.0)))
             .order_by_asc(row::Column::SubjectId)
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
             .all(self.connection()?)

@@ -57,7 +57,7 @@ impl Session {
         let mut found = HashMap::<IdentifierKey, Suppression>::new();
         for hashes in hashes.chunks(KEYS_MAX) {
             let rows = row::Entity::find()
-                .filter(row::Column::Hash.is_in(hashes.iter().cloned()))
+                .filter(self.is_among(row::Column::Hash, hashes.iter().cloned()))
                 .all(self.connection()?)
                 .await?;
             for row in rows {

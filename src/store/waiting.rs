@@ -10,9 +10,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::OnConflict,
-};
+use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait, QueryFilter, sea_query::OnConflict};
 
 use super::{
     Store,
@@ -87,7 +85,7 @@ impl Session {
         let mut entries = BTreeMap::<JournalEntryId, Vec<IdentifierKey>>::new();
         for hashes in hashes.chunks(KEYS_MAX) {
             let rows = row::Entity::find()
-                .filter(row::Column::Hash.is_in(hashes.iter().cloned()))
+                .filter(self.is_among(row::Column::Hash, hashes.iter().cloned()))
                 .all(self.connection()?)
                 .await?;
             for row in rows {

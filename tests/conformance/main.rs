@@ -18,6 +18,7 @@ mod journal;
 mod keys;
 mod killed;
 mod migrations;
+mod registrations;
 mod rotation;
 mod text;
 mod tokens;

@@ -195,11 +195,9 @@ async fn register_new(
     let policies = store.policies(tx).await?;
     let readable: Vec<_> = new
         .iter()
-        .filter_map(|one| one.registration.as_ref())
+        .filter_map(|one| Some((caller, one.registration.as_ref()?)))
         .collect();
-    let mut outcomes = register::all(tx, &policies, caller, &readable)
-        .await?
-        .into_iter();
+    let mut outcomes = register::all(tx, &policies, &readable).await?.into_iter();
     let mut results: Vec<Result<(), Error>> = Vec::with_capacity(new.len());
     let mut changes: Vec<(Call, Change<Registered>)> = Vec::with_capacity(new.len());
     for one in new {

@@ -39,18 +39,21 @@ use crate::{
 /// What became of one registration.
 pub(super) type Outcome = Result<Change<Registered>, Error>;
 
-/// Registers in order, each as a whole or not at all. The outer error is the transaction's; the
-/// inner ones are refusals, which leave the others as they are.
+/// Registers in order, each as a whole or not at all: all by callers of one service, each held against what
+/// its own may. The outer error is the transaction's; the inner ones are refusals, which leave the others as
+/// they are.
 pub(super) async fn all(
     tx: &mut Tx,
     policies: &PolicyHistory,
-    caller: &Caller,
-    registrations: &[&Registration],
+    registrations: &[(&Caller, &Registration)],
 ) -> Result<Vec<Outcome>, Error> {
+    let Some((caller, _)) = registrations.first() else {
+        return Ok(Vec::new());
+    };
     let now = tx.now();
     let checked: Vec<_> = registrations
         .iter()
-        .map(|registration| check(policies, now, caller, registration))
+        .map(|(caller, registration)| check(policies, now, caller, registration))
         .collect();
     let good: Vec<_> = checked.iter().flatten().collect();
     let mut registered = Vec::with_capacity(good.len());
