@@ -3,6 +3,7 @@
 //! is seen.
 
 mod as_of;
+mod glance;
 mod lesson;
 mod recall;
 
@@ -10,6 +11,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 
+pub(super) use self::glance::Glances;
 use self::lesson::Lesson;
 pub use self::recall::{Recollection, Whom};
 use super::{
@@ -107,7 +109,7 @@ impl Registry {
         let unknown: Vec<_> = unknown.collect();
         if !unknown.is_empty() {
             self.metrics().checked("store", unknown.len() as u64);
-            let read = self.read_checks(caller, action, unknown, at_least_as_fresh);
+            let read = self.answer_from_store(caller, action, unknown, at_least_as_fresh);
             let read = read.await?;
             self.count_decisions(read.iter().flatten());
             let mut read = read.into_iter();
@@ -117,6 +119,22 @@ impl Registry {
         let mut answers: Vec<_> = answers.into_iter().flatten().collect();
         bound_items(&mut answers, |answer| answer);
         Ok(answers)
+    }
+
+    async fn answer_from_store(
+        &self,
+        caller: Arc<Caller>,
+        action: Action,
+        checks: Vec<Check>,
+        at_least_as_fresh: Option<Revision>,
+    ) -> Result<Vec<Result<Answer, Error>>, Error> {
+        if at_least_as_fresh.is_none()
+            && let Some(judged) = self.glance(&caller, &checks).await?
+        {
+            return Ok(answers_of(judged));
+        }
+        self.read_checks(caller, action, checks, at_least_as_fresh)
+            .await
     }
 
     /// Answers checks from the store, on one state.
@@ -139,8 +157,7 @@ impl Registry {
         bound_items(&mut judged, |judged| &judged.answer);
         self.keep_recorded(caller, action, &recorded, &mut judged)
             .await?;
-        let answers = judged.into_iter();
-        Ok(answers.map(|one| one.map(|judged| judged.answer)).collect())
+        Ok(answers_of(judged))
     }
 
     async fn keep_recorded(
@@ -228,6 +245,11 @@ impl Registry {
             revision: evidence.revision(&[id]),
         })
     }
+}
+
+fn answers_of(judged: Vec<Result<Judged, Error>>) -> Vec<Result<Answer, Error>> {
+    let each = judged.into_iter();
+    each.map(|one| one.map(|judged| judged.answer)).collect()
 }
 
 fn ids_of(people: &[SubjectRecord]) -> Vec<SubjectId> {
