@@ -108,7 +108,6 @@ impl Registry {
         let unknown = unknown.filter_map(|(answer, check)| answer.is_none().then_some(check));
         let unknown: Vec<_> = unknown.collect();
         if !unknown.is_empty() {
-            self.metrics().checked("store", unknown.len() as u64);
             let read = self.answer_from_store(caller, action, unknown, at_least_as_fresh);
             let read = read.await?;
             self.count_decisions(read.iter().flatten());
@@ -128,11 +127,14 @@ impl Registry {
         checks: Vec<Check>,
         at_least_as_fresh: Option<Revision>,
     ) -> Result<Vec<Result<Answer, Error>>, Error> {
+        let asked = checks.len() as u64;
         if at_least_as_fresh.is_none()
             && let Some(judged) = self.glance(&caller, &checks).await?
         {
+            self.metrics().checked("glance", asked);
             return Ok(answers_of(judged));
         }
+        self.metrics().checked("store", asked);
         self.read_checks(caller, action, checks, at_least_as_fresh)
             .await
     }
