@@ -21,6 +21,8 @@ use crate::harness::{
 const CROWD: usize = 120;
 /// Items of one person that a glance reads at most.
 const ITEMS_SEEN_MAX: usize = 256;
+/// Items that are registered in one call here.
+const ITEMS_OF_CALL: usize = 64;
 
 async fn without_memory() -> TestServer {
     let no_memory = |config: &mut Config| config.memory.budget_mib = 0;
@@ -31,22 +33,29 @@ fn email(number: usize) -> SubjectRef {
     by("email", &format!("person{number}@example.org"))
 }
 
-async fn register(clients: &Clients, whom: SubjectRef, items: usize) -> String {
+async fn register_items(
+    clients: &Clients,
+    whom: SubjectRef,
+    numbers: std::ops::Range<usize>,
+) -> String {
+    let item = |number: usize| Item {
+        item_key: number.to_string(),
+        ..text("email_address", "a value")
+    };
     let request = RegisterCollectionRequest {
         subject: Some(whom),
         subject_category: "visitor".to_owned(),
-        items: (0..items)
-            .map(|number| Item {
-                item_key: number.to_string(),
-                ..text("email_address", "a value")
-            })
-            .collect(),
+        items: numbers.map(item).collect(),
         consents: vec![yes(&["newsletter"])],
         ..RegisterCollectionRequest::default()
     };
     let mut collection = clients.collection.clone();
     let registered = collection.register_collection(request).await;
     registered.expect("registered").into_inner().subject_id
+}
+
+async fn register(clients: &Clients, whom: SubjectRef) -> String {
+    register_items(clients, whom, 0..1).await
 }
 
 async fn withdraw(clients: &Clients, whom: SubjectRef) {
@@ -83,7 +92,7 @@ fn answered(server: &TestServer, from: &str) -> u64 {
 async fn a_crowd_that_asks_at_once_gets_each_its_own_answer() {
     let server = without_memory().await;
     let clients = server.admin().await;
-    let register = |number| register(&clients, email(number), 1);
+    let register = |number| register(&clients, email(number));
     let ids = join_all((0..CROWD).map(register)).await;
     for number in (0..CROWD).step_by(3) {
         withdraw(&clients, email(number)).await;
@@ -116,7 +125,7 @@ async fn a_crowd_that_asks_at_once_gets_each_its_own_answer() {
 async fn who_is_unknown_among_others_is_denied_alone() {
     let server = without_memory().await;
     let clients = server.admin().await;
-    register(&clients, email(1), 1).await;
+    register(&clients, email(1)).await;
     let nobody = by_id("00000000-0000-7000-8000-000000000000");
     let asked = [email(1), nobody, email(2), email(1)];
     let answers = join_all(asked.map(|whom| check(&clients, whom))).await;
@@ -133,7 +142,10 @@ async fn who_has_more_than_a_glance_takes_in_is_read_in_a_transaction() {
     let server = without_memory().await;
     let clients = server.admin().await;
     for (number, items) in [(1, ITEMS_SEEN_MAX), (2, ITEMS_SEEN_MAX + 1)] {
-        register(&clients, email(number), items).await;
+        for first in (0..items).step_by(ITEMS_OF_CALL) {
+            let numbers = first..items.min(first + ITEMS_OF_CALL);
+            register_items(&clients, email(number), numbers).await;
+        }
     }
     check(&clients, email(1)).await.expect("answered");
     for (number, from) in [(1, "glance"), (2, "store")] {
@@ -148,7 +160,7 @@ async fn who_has_more_than_a_glance_takes_in_is_read_in_a_transaction() {
 async fn a_glance_answers_by_a_policy_that_was_published_a_moment_ago() {
     let server = without_memory().await;
     let mut clients = server.admin().await;
-    register(&clients, email(1), 1).await;
+    register(&clients, email(1)).await;
     for _ in 0..2 {
         let answer = check(&clients, email(1)).await;
         assert_eq!(answer.expect("answered"), DecisionReason::Lawful);

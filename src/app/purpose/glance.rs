@@ -29,8 +29,8 @@ use crate::{
     },
 };
 
-/// Statements that are under way at a time.
-const READERS_MAX: usize = 4;
+/// Statements that are under way at a time: while one is read, the next is put together.
+const READERS_MAX: usize = 2;
 
 /// Those who wait for the next statement.
 #[derive(Default)]

@@ -16,8 +16,8 @@ use crate::{
     },
 };
 
-/// Rows of one table that are read of a person at most; who has more is not seen.
-pub(super) const ROWS_MAX: i64 = 256;
+/// Rows of one table that are seen of a person at most; the statement reads one more, to tell who has more.
+const ROWS_MAX: usize = 256;
 
 /// A person, as the statement gives them.
 pub(super) struct SeenRow {
@@ -78,15 +78,23 @@ impl FromRow<'_, PgRow> for SeenRow {
 impl SeenRow {
     /// Whether all of it is here.
     pub(super) fn is_whole(&self) -> bool {
-        let most = usize::try_from(ROWS_MAX).unwrap_or(0);
         self.is_common
             && self
                 .memberships
                 .as_ref()
-                .is_none_or(|rows| rows.len() <= most)
-            && self.items.as_ref().is_none_or(|rows| rows.len() <= most)
-            && self.consents.as_ref().is_none_or(|rows| rows.len() <= most)
-            && self.activity.as_ref().is_none_or(|rows| rows.len() <= most)
+                .is_none_or(|rows| rows.len() <= ROWS_MAX)
+            && self
+                .items
+                .as_ref()
+                .is_none_or(|rows| rows.len() <= ROWS_MAX)
+            && self
+                .consents
+                .as_ref()
+                .is_none_or(|rows| rows.len() <= ROWS_MAX)
+            && self
+                .activity
+                .as_ref()
+                .is_none_or(|rows| rows.len() <= ROWS_MAX)
     }
 
     pub(super) fn known(self) -> Result<Option<KnownSubject>, StoreError> {
