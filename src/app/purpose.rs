@@ -7,9 +7,10 @@ mod glance;
 mod lesson;
 mod recall;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 pub(super) use self::glance::Glances;
 use self::lesson::Lesson;
@@ -35,6 +36,8 @@ use crate::{
     store::subject::SubjectRecord,
 };
 
+/// How long the database may say nothing before it is looked at whether it renews leases.
+const STORE_PATIENCE: Duration = Duration::from_secs(1);
 /// Items that the answers of one call name at most: beyond it an answer would not fit its message.
 const ITEMS_OF_ANSWERS_MAX: usize = 80_000;
 
@@ -109,7 +112,7 @@ impl Registry {
         let unknown: Vec<_> = unknown.collect();
         if !unknown.is_empty() {
             let read = self.answer_from_store(caller, action, unknown, at_least_as_fresh);
-            let read = read.await?;
+            let read = self.unless_cut_off(read).await?;
             self.count_decisions(read.iter().flatten());
             let mut read = read.into_iter();
             let missing = answers.iter_mut().filter(|answer| answer.is_none());
@@ -118,6 +121,26 @@ impl Registry {
         let mut answers: Vec<_> = answers.into_iter().flatten().collect();
         bound_items(&mut answers, |answer| answer);
         Ok(answers)
+    }
+
+    /// Gives up on a database that says nothing, to this question and to the rounds that renew the lease: it may be
+    /// long before the network says so.
+    async fn unless_cut_off<T>(
+        &self,
+        asking: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let mut asking = pin!(asking);
+        loop {
+            if let Ok(answer) = timeout(STORE_PATIENCE, asking.as_mut()).await {
+                return answer;
+            }
+            let memory = self.memory.as_ref();
+            if memory.is_some_and(|memory| memory.may_answer().is_none()) {
+                return Err(Error::StoreUnavailable(
+                    "the database does not answer".into(),
+                ));
+            }
+        }
     }
 
     async fn answer_from_store(
