@@ -106,6 +106,11 @@ level = "{log}"
         self.start(&mut pdr())
     }
 
+    /// Starts a replica that has few connections, so that many fit on one server.
+    pub fn serve_small(&self) -> Result<Server> {
+        self.start(pdr().env("PDR_DATABASE_MAX_CONNECTIONS", "4"))
+    }
+
     /// Starts a replica that remembers nobody: every check asks the database.
     pub fn serve_without_memory(&self) -> Result<Server> {
         self.start(pdr().env("PDR_MEMORY_BUDGET_MIB", "0"))

@@ -118,6 +118,11 @@ impl Load {
         self.percentile(99)
     }
 
+    /// How many seconds the longest call took.
+    pub fn longest(&self) -> f64 {
+        self.latencies.iter().copied().fold(0.0, f64::max)
+    }
+
     fn percentile(&self, percent: usize) -> f64 {
         let mut sorted = self.latencies.clone();
         sorted.sort_by(f64::total_cmp);

@@ -22,6 +22,7 @@ mod process;
 mod registrations;
 mod replicas;
 mod store_size;
+mod withdrawals;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -53,7 +54,7 @@ enum Row {
     Registrations,
     /// Imports.
     Import,
-    /// Withdrawals with several replicas.
+    /// Withdrawals with several replicas, and with one of them dead.
     Withdrawals,
     /// Checks at two replicas.
     Replicas,
@@ -115,7 +116,7 @@ impl Bench {
             Row::Cold => cold::cold(self).await,
             Row::Registrations => registrations::registrations(self).await,
             Row::Import => import::import(self).await,
-            Row::Withdrawals => replicas::withdrawals(self).await,
+            Row::Withdrawals => withdrawals::withdrawals(self).await,
             Row::Replicas => replicas::two(self).await,
             Row::StoreSize => store_size::store_size(self).await,
         }
