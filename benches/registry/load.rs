@@ -10,8 +10,8 @@ use futures::{StreamExt, future::try_join_all};
 use registry::proto::v1::{
     BatchCheckPurposeRequest, CheckPurposeRequest, Decision, StreamCheckPurposeRequest,
     check_purpose_result, collection_service_client::CollectionServiceClient,
-    consent_service_client::ConsentServiceClient, purpose_service_client::PurposeServiceClient,
-    stream_check_purpose_response,
+    consent_service_client::ConsentServiceClient, policy_service_client::PolicyServiceClient,
+    purpose_service_client::PurposeServiceClient, stream_check_purpose_response,
 };
 use tokio::sync::mpsc::channel;
 use tokio_stream::wrappers::ReceiverStream;
@@ -79,6 +79,11 @@ impl Client {
     /// Consents.
     pub fn consent(&self) -> ConsentServiceClient<Way> {
         ConsentServiceClient::new(self.0.clone())
+    }
+
+    /// Policies.
+    pub fn policy(&self) -> PolicyServiceClient<Way> {
+        PolicyServiceClient::new(self.0.clone())
     }
 
     /// The answer to one check.

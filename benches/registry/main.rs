@@ -9,6 +9,7 @@ mod checks;
 mod cold;
 mod crowd;
 mod deployment;
+mod documents;
 mod facts;
 mod figure;
 mod import;
@@ -17,6 +18,7 @@ mod issuer;
 mod known;
 mod load;
 mod people;
+mod policies;
 mod postgres;
 mod process;
 mod registrations;
@@ -46,6 +48,10 @@ enum Row {
     Stream,
     /// Decisions in process.
     Decision,
+    /// Checks under a policy of many activities and of few.
+    PolicySize,
+    /// Checks while new policies are published.
+    Publishing,
     /// What a person takes of memory.
     Memory,
     /// Checks of people who are not in memory.
@@ -112,6 +118,8 @@ impl Bench {
             Row::Batch => checks::batch(self).await,
             Row::Stream => checks::stream(self).await,
             Row::Decision => inside::decision(self),
+            Row::PolicySize => policies::size(self).await,
+            Row::Publishing => policies::publishing(self).await,
             Row::Memory => inside::memory(self),
             Row::Cold => cold::cold(self).await,
             Row::Registrations => registrations::registrations(self).await,
