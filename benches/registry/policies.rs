@@ -1,17 +1,19 @@
 //! What a check costs under a long policy, and while one is published.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use prost_types::Timestamp;
-use registry::proto::v1::{
-    Activity, Effect, GetPolicyRequest, LawfulBasis, Policy, PublishPolicyRequest,
+use registry::{
+    cli::compose::system_clock,
+    proto::v1::{Activity, Effect, GetPolicyRequest, LawfulBasis, Policy, PublishPolicyRequest},
 };
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     Bench,
     checks::{self, CALLERS, Side, Spent},
+    crowd,
     deployment::Deployment,
     documents,
     figure::{Aim, Figure},
@@ -103,6 +105,8 @@ impl Checked {
         let deployment = Deployment::with_policy(bench, policy).await?;
         let questions = checks::questions();
         let side = Side::of(&deployment, &questions, bench).await?;
+        // What is left to do for those who were registered is not measured.
+        crowd::rest(&deployment.connect().await?).await?;
         let checked = Self {
             side,
             questions,
@@ -146,11 +150,11 @@ pub async fn publishing(bench: &Bench) -> Result<Vec<Figure>> {
 
 async fn publishing_of(bench: &Bench, activities: usize) -> Result<[Figure; 3]> {
     let checked = Checked::under(bench, activities).await?;
-    let mut publisher = Publisher::new(checked.client()).await?;
+    let mut office = Publisher::new(checked.client()).await?;
     let round = bench.round() * 2;
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for turn in 0..=bench.rounds {
-        let (loaded, published) = tokio::join!(checked.load(round), publisher.publish(round));
+        let (loaded, published) = tokio::join!(checked.load(round), office.publish(round));
         published?;
         // What was published last comes into force.
         tokio::time::sleep(AHEAD).await;
@@ -177,7 +181,7 @@ async fn publishing_of(bench: &Bench, activities: usize) -> Result<[Figure; 3]> 
         Figure {
             name: format!("{name}: the publication"),
             unit: "ms",
-            ours: publisher.took,
+            ours: office.took,
             against: "–",
             theirs: Vec::new(),
             aim: Aim::Reported,
@@ -232,7 +236,7 @@ impl Publisher {
         let number = self.took.len();
         let policy = Policy {
             version: format!("published-{number}"),
-            effective_from: Some(ahead()?),
+            effective_from: Some(ahead()),
             ..self.documents[number % 2].clone()
         };
         let request = PublishPolicyRequest {
@@ -247,9 +251,11 @@ impl Publisher {
     }
 }
 
-/// When what is published now comes into force, in whole milliseconds.
-fn ahead() -> Result<Timestamp> {
-    let since = (SystemTime::now() + AHEAD).duration_since(UNIX_EPOCH)?;
-    let whole = Duration::from_millis(u64::try_from(since.as_millis())?);
-    Ok((UNIX_EPOCH + whole).into())
+/// When what is published now comes into force, to the microsecond.
+fn ahead() -> Timestamp {
+    let then = system_clock().now() + AHEAD;
+    Timestamp {
+        seconds: then.as_second(),
+        nanos: then.subsec_nanosecond() / 1_000 * 1_000,
+    }
 }
