@@ -17,9 +17,9 @@ use crate::{
 /// People who are asked about; as many as a batch takes.
 const PEOPLE: usize = 1_000;
 /// Connections of the load: enough that each core of a server gets its part of them.
-const CONNECTIONS: usize = 8;
+pub const CONNECTIONS: usize = 8;
 /// Callers on each connection who have a single check under way.
-const CALLERS: usize = 8;
+pub const CALLERS: usize = 8;
 /// Unanswered checks of a stream whose checks go one by one.
 const AHEAD: usize = 256;
 /// Checks that a stream sends at once.
@@ -36,30 +36,23 @@ struct Both {
     _deployment: Deployment,
 }
 
-struct Side {
+/// A server with connections to it.
+pub struct Side {
     server: Server,
-    clients: Vec<Client>,
+    pub clients: Vec<Client>,
 }
 
 /// What one side used in one round.
-struct Spent {
-    cpu_micros: f64,
-    rate: f64,
+pub struct Spent {
+    pub cpu_micros: f64,
+    pub rate: f64,
 }
 
 impl Both {
     async fn start(bench: &Bench) -> Result<Self> {
         let deployment = Deployment::new(bench).await?;
-        let server = deployment.serve()?;
-        let token = Some(deployment.token.as_str());
-        let clients = Client::connect_all(server.address(), token, CONNECTIONS).await?;
-        people::register(&clients[0], PEOPLE).await?;
-        let questions: Questions = Arc::new((0..PEOPLE).map(people::check).collect());
-        let ours = Side { server, clients };
-        // What is asked twice is in memory.
-        for _ in 0..2 {
-            load::batches(&ours.clients[..1], &questions, bench.round() / 10).await?;
-        }
+        let questions = questions();
+        let ours = Side::of(&deployment, &questions, bench).await?;
         let answer = ours.clients[0].ask(people::check(0)).await?;
         ensure!(answer.effect() == Effect::Allow, "the checks are allowed");
         let server = bare::start(bench.runtime, &answer)?;
@@ -91,8 +84,27 @@ impl Both {
     }
 }
 
+/// What is asked: the same of each person.
+pub fn questions() -> Questions {
+    Arc::new((0..PEOPLE).map(people::check).collect())
+}
+
 impl Side {
-    async fn spend<F>(&self, questions: &Questions, load: &F) -> Result<Spent>
+    /// A registry that has in memory what is asked about.
+    pub async fn of(deployment: &Deployment, questions: &Questions, bench: &Bench) -> Result<Self> {
+        let server = deployment.serve()?;
+        let token = Some(deployment.token.as_str());
+        let clients = Client::connect_all(server.address(), token, CONNECTIONS).await?;
+        people::register(&clients[0], PEOPLE).await?;
+        // What is asked twice is in memory.
+        for _ in 0..2 {
+            load::batches(&clients[..1], questions, bench.round() / 10).await?;
+        }
+        Ok(Self { server, clients })
+    }
+
+    /// Loads it.
+    pub async fn spend<F>(&self, questions: &Questions, load: &F) -> Result<Spent>
     where
         F: AsyncFn(&[Client], &Questions) -> Result<Load>,
     {
@@ -106,7 +118,8 @@ impl Side {
     }
 }
 
-fn cpu(name: &str, against: &'static str, [ours, bare]: &[Vec<Spent>; 2], most: f64) -> Figure {
+/// The processor time of the server.
+pub fn cpu(name: &str, against: &'static str, [ours, bare]: &[Vec<Spent>; 2], most: f64) -> Figure {
     let micros = |spent: &[Spent]| spent.iter().map(|one| one.cpu_micros).collect();
     Figure {
         name: format!("{name}: server CPU"),
@@ -118,7 +131,8 @@ fn cpu(name: &str, against: &'static str, [ours, bare]: &[Vec<Spent>; 2], most: 
     }
 }
 
-fn throughput(
+/// How much gets done.
+pub fn throughput(
     name: &str,
     against: &'static str,
     [ours, bare]: &[Vec<Spent>; 2],

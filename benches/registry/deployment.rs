@@ -10,10 +10,15 @@ use std::{
 
 use anyhow::{Context, Result};
 use registry::{
-    app::Registry,
-    cli::{compose, development},
+    app::{Call, Registry},
+    cli::compose,
     config::Config,
     crypto::entropy::SystemEntropy,
+    domain::{
+        audit::Action,
+        caller::{Bound, Caller, Scope},
+        policy::model::Policy,
+    },
     store::TimeSource,
 };
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
@@ -22,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Bench,
+    Bench, documents,
     issuer::{self, AUDIENCE, ISSUER},
     process::Server,
 };
@@ -44,6 +49,11 @@ pub struct Deployment {
 impl Deployment {
     /// Makes one, with the example policy and nobody in it.
     pub async fn new(bench: &Bench) -> Result<Self> {
+        Self::with_policy(bench, documents::example()?).await
+    }
+
+    /// Makes one, with this policy and nobody in it.
+    pub async fn with_policy(bench: &Bench, policy: Policy) -> Result<Self> {
         let dir = TempDir::new()?;
         let (url, journal) = (create_database().await?, create_database().await?);
         let token = issuer::issue(&dir.path().join("jwks.json"))?;
@@ -55,7 +65,7 @@ impl Deployment {
         };
         let configuration = deployment.configuration(&journal, &bench.log);
         std::fs::write(deployment.config_file(), configuration)?;
-        deployment.prepare().await?;
+        deployment.prepare(policy).await?;
         Ok(deployment)
     }
 
@@ -90,20 +100,27 @@ level = "{log}"
         )
     }
 
-    /// Makes the keys and the schema, and publishes the example policy.
-    async fn prepare(&self) -> Result<()> {
+    /// Makes the keys and the schema, and publishes the policy.
+    async fn prepare(&self, policy: Policy) -> Result<()> {
         let config = Config::load(Some(&self.config_file()))?;
         compose::key_files(&config.keys).create_missing(&SystemEntropy)?;
         let store = compose::open_store(&config, TimeSource::Database).await?;
         store.migrate().await?;
         let stop = CancellationToken::new();
         let registry = Registry::new(Arc::new(store), compose::system_clock(), stop);
-        development::publish_example(&registry).await
+        let call = Call::new(Arc::new(publisher()?), Action::PublishPolicy);
+        registry.publish_policy(call, policy, true).await?;
+        Ok(())
     }
 
     /// Starts a replica.
     pub fn serve(&self) -> Result<Server> {
         self.start(&mut pdr())
+    }
+
+    /// Starts a replica that has few connections, so that many fit on one server.
+    pub fn serve_small(&self) -> Result<Server> {
+        self.start(pdr().env("PDR_DATABASE_MAX_CONNECTIONS", "4"))
     }
 
     /// Starts a replica that remembers nobody: every check asks the database.
@@ -125,6 +142,17 @@ level = "{log}"
     pub async fn connect(&self) -> Result<DatabaseConnection> {
         Ok(Database::connect(&self.url).await?)
     }
+}
+
+fn publisher() -> Result<Caller> {
+    Ok(Caller {
+        service: "bench".parse()?,
+        scopes: [Scope::PolicyRead, Scope::PolicyWrite].into(),
+        sources: Bound::Nothing,
+        purposes: Bound::Nothing,
+        processors: Bound::Nothing,
+        expires_at: None,
+    })
 }
 
 /// The program, before it is told what to do.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
-    Bench,
+    Bench, documents,
     figure::{Aim, Figure},
     known::{Known, subject_id},
     process::resident_bytes,
@@ -23,7 +23,7 @@ const NANOS: f64 = 1e9;
 /// Decisions about random people against look-ups of their ids and three names in a hash map.
 pub fn decision(bench: &Bench) -> Result<Vec<Figure>> {
     let people = bench.size(1_000_000, 20_000);
-    let known = Known::new(people)?;
+    let known = Known::new(people, documents::example()?)?;
     known.learn(people)?;
     ensure!(known.len() == people, "somebody was pushed out of memory");
     let ids: Vec<String> = (0..people)
@@ -58,7 +58,7 @@ fn key(id: &str) -> [&str; 4] {
 }
 
 /// Nanoseconds of the processor for each of many look-ups, all of which have to find a yes.
-fn nanos(people: usize, look_up: impl Fn(usize) -> Option<bool>) -> Result<f64> {
+pub fn nanos(people: usize, look_up: impl Fn(usize) -> Option<bool>) -> Result<f64> {
     let begun = thread_cpu()?;
     let (mut number, mut yes) = (0, 0);
     for _ in 0..LOOKUPS {
@@ -107,7 +107,7 @@ pub fn to_weigh() -> Option<usize> {
 /// Says what people weigh: without identifiers, and with one each.
 pub fn weigh(people: usize) -> Result<()> {
     // What the policies and the program take is there before.
-    let known = Known::new(people)?;
+    let known = Known::new(people, documents::example()?)?;
     known.learn(1)?;
     let empty = resident_bytes()?;
     known.learn(people)?;

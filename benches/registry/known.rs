@@ -15,10 +15,7 @@ use registry::{
         },
         id::SubjectId,
         item::ItemState,
-        policy::{
-            compile::CompiledPolicy, example::EXAMPLE_POLICY_YAML, format::parse_yaml,
-            history::PolicyHistory,
-        },
+        policy::{compile::CompiledPolicy, history::PolicyHistory, model::Policy},
         revision::Revision,
         subject::{Membership, SubjectState},
     },
@@ -51,13 +48,12 @@ pub struct Known {
 }
 
 impl Known {
-    /// An empty one, with room for so many people.
-    pub fn new(people: usize) -> Result<Self> {
+    /// An empty one under a policy, with room for so many people.
+    pub fn new(people: usize, policy: Policy) -> Result<Self> {
         let clock = system_clock();
         let budget = BUDGET_PER_PERSON * (people as u64 + 1_000);
         let memory = Memory::new(budget, Lease::forever(), clock, TimeSource::Caller);
-        let (policy, _) = parse_yaml(EXAMPLE_POLICY_YAML).map_err(|_| anyhow!("the example"))?;
-        let policy = CompiledPolicy::compile(policy).map_err(|_| anyhow!("the example"))?;
+        let policy = CompiledPolicy::compile(policy).map_err(|_| anyhow!("the policy"))?;
         let history = PolicyHistory::new(vec![Arc::new(policy)]);
         let policies = KnownPolicies::new(Arc::new(history), Revision::after_event(1));
         memory.learn_policies(memory.mark(), policies);

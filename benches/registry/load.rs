@@ -10,8 +10,8 @@ use futures::{StreamExt, future::try_join_all};
 use registry::proto::v1::{
     BatchCheckPurposeRequest, CheckPurposeRequest, Decision, StreamCheckPurposeRequest,
     check_purpose_result, collection_service_client::CollectionServiceClient,
-    consent_service_client::ConsentServiceClient, purpose_service_client::PurposeServiceClient,
-    stream_check_purpose_response,
+    consent_service_client::ConsentServiceClient, policy_service_client::PolicyServiceClient,
+    purpose_service_client::PurposeServiceClient, stream_check_purpose_response,
 };
 use tokio::sync::mpsc::channel;
 use tokio_stream::wrappers::ReceiverStream;
@@ -81,6 +81,11 @@ impl Client {
         ConsentServiceClient::new(self.0.clone())
     }
 
+    /// Policies.
+    pub fn policy(&self) -> PolicyServiceClient<Way> {
+        PolicyServiceClient::new(self.0.clone())
+    }
+
     /// The answer to one check.
     pub async fn ask(&self, check: CheckPurposeRequest) -> Result<Decision> {
         let answer = self.purpose().check_purpose(check).await?;
@@ -116,6 +121,11 @@ impl Load {
     /// Within how many seconds 99 of 100 calls were answered.
     pub fn p99(&self) -> f64 {
         self.percentile(99)
+    }
+
+    /// How many seconds the longest call took.
+    pub fn longest(&self) -> f64 {
+        self.latencies.iter().copied().fold(0.0, f64::max)
     }
 
     fn percentile(&self, percent: usize) -> f64 {

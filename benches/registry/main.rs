@@ -9,6 +9,7 @@ mod checks;
 mod cold;
 mod crowd;
 mod deployment;
+mod documents;
 mod facts;
 mod figure;
 mod import;
@@ -17,11 +18,13 @@ mod issuer;
 mod known;
 mod load;
 mod people;
+mod policies;
 mod postgres;
 mod process;
 mod registrations;
 mod replicas;
 mod store_size;
+mod withdrawals;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -45,6 +48,10 @@ enum Row {
     Stream,
     /// Decisions in process.
     Decision,
+    /// Checks under a policy of many activities and of few.
+    PolicySize,
+    /// Checks while new policies are published.
+    Publishing,
     /// What a person takes of memory.
     Memory,
     /// Checks of people who are not in memory.
@@ -53,7 +60,7 @@ enum Row {
     Registrations,
     /// Imports.
     Import,
-    /// Withdrawals with several replicas.
+    /// Withdrawals with several replicas, and with one of them dead.
     Withdrawals,
     /// Checks at two replicas.
     Replicas,
@@ -111,11 +118,13 @@ impl Bench {
             Row::Batch => checks::batch(self).await,
             Row::Stream => checks::stream(self).await,
             Row::Decision => inside::decision(self),
+            Row::PolicySize => policies::size(self).await,
+            Row::Publishing => policies::publishing(self).await,
             Row::Memory => inside::memory(self),
             Row::Cold => cold::cold(self).await,
             Row::Registrations => registrations::registrations(self).await,
             Row::Import => import::import(self).await,
-            Row::Withdrawals => replicas::withdrawals(self).await,
+            Row::Withdrawals => withdrawals::withdrawals(self).await,
             Row::Replicas => replicas::two(self).await,
             Row::StoreSize => store_size::store_size(self).await,
         }

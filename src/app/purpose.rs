@@ -3,13 +3,16 @@
 //! is seen.
 
 mod as_of;
+mod glance;
 mod lesson;
 mod recall;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tokio::time::timeout;
 
+pub(super) use self::glance::Glances;
 use self::lesson::Lesson;
 pub use self::recall::{Recollection, Whom};
 use super::{
@@ -33,6 +36,8 @@ use crate::{
     store::subject::SubjectRecord,
 };
 
+/// How long the database may say nothing before it is looked at whether it renews leases.
+const STORE_PATIENCE: Duration = Duration::from_secs(1);
 /// Items that the answers of one call name at most: beyond it an answer would not fit its message.
 const ITEMS_OF_ANSWERS_MAX: usize = 80_000;
 
@@ -106,9 +111,8 @@ impl Registry {
         let unknown = unknown.filter_map(|(answer, check)| answer.is_none().then_some(check));
         let unknown: Vec<_> = unknown.collect();
         if !unknown.is_empty() {
-            self.metrics().checked("store", unknown.len() as u64);
-            let read = self.read_checks(caller, action, unknown, at_least_as_fresh);
-            let read = read.await?;
+            let read = self.answer_from_store(caller, action, unknown, at_least_as_fresh);
+            let read = self.unless_cut_off(read).await?;
             self.count_decisions(read.iter().flatten());
             let mut read = read.into_iter();
             let missing = answers.iter_mut().filter(|answer| answer.is_none());
@@ -117,6 +121,45 @@ impl Registry {
         let mut answers: Vec<_> = answers.into_iter().flatten().collect();
         bound_items(&mut answers, |answer| answer);
         Ok(answers)
+    }
+
+    /// Gives up on a database that says nothing, to this question and to the rounds that renew the lease: it may be
+    /// long before the network says so.
+    async fn unless_cut_off<T>(
+        &self,
+        asking: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let mut asking = pin!(asking);
+        loop {
+            if let Ok(answer) = timeout(STORE_PATIENCE, asking.as_mut()).await {
+                return answer;
+            }
+            let memory = self.memory.as_ref();
+            if memory.is_some_and(|memory| memory.may_answer().is_none()) {
+                return Err(Error::StoreUnavailable(
+                    "the database does not answer".into(),
+                ));
+            }
+        }
+    }
+
+    async fn answer_from_store(
+        &self,
+        caller: Arc<Caller>,
+        action: Action,
+        checks: Vec<Check>,
+        at_least_as_fresh: Option<Revision>,
+    ) -> Result<Vec<Result<Answer, Error>>, Error> {
+        let asked = checks.len() as u64;
+        if at_least_as_fresh.is_none()
+            && let Some(judged) = self.glance(&caller, &checks).await?
+        {
+            self.metrics().checked("glance", asked);
+            return Ok(answers_of(judged));
+        }
+        self.metrics().checked("store", asked);
+        self.read_checks(caller, action, checks, at_least_as_fresh)
+            .await
     }
 
     /// Answers checks from the store, on one state.
@@ -139,8 +182,7 @@ impl Registry {
         bound_items(&mut judged, |judged| &judged.answer);
         self.keep_recorded(caller, action, &recorded, &mut judged)
             .await?;
-        let answers = judged.into_iter();
-        Ok(answers.map(|one| one.map(|judged| judged.answer)).collect())
+        Ok(answers_of(judged))
     }
 
     async fn keep_recorded(
@@ -228,6 +270,11 @@ impl Registry {
             revision: evidence.revision(&[id]),
         })
     }
+}
+
+fn answers_of(judged: Vec<Result<Judged, Error>>) -> Vec<Result<Answer, Error>> {
+    let each = judged.into_iter();
+    each.map(|one| one.map(|judged| judged.answer)).collect()
 }
 
 fn ids_of(people: &[SubjectRecord]) -> Vec<SubjectId> {

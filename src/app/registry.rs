@@ -16,6 +16,7 @@ use super::{
     effect::Effect,
     error::{Error, Missing},
     event::{EventLimits, Tail},
+    purpose::Glances,
 };
 use crate::{
     domain::{
@@ -59,6 +60,8 @@ pub struct Registry {
     pub(super) memory: Option<Arc<Memory>>,
     /// Registrations that wait for each other's transaction.
     pub(super) groups: Arc<Groups>,
+    /// Checks that wait to read together.
+    pub(super) glances: Arc<Glances>,
 }
 
 /// One call that writes: who, what, and under which idempotency key.
@@ -258,6 +261,7 @@ impl Registry {
             stopping,
             memory: None,
             groups: Arc::default(),
+            glances: Arc::default(),
         }
     }
 

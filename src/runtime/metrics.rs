@@ -77,7 +77,7 @@ impl Metrics {
         self.0.decisions.get_or_create(&labels).inc_by(answers);
     }
 
-    /// So many checks were answered from there: memory, or the store.
+    /// So many checks were answered from there: memory, a glance at the database, or the store.
     pub fn checked(&self, from: &'static str, checks: u64) {
         if checks > 0 {
             let labels = [("from", from)];

@@ -61,18 +61,18 @@ mod row {
 
 /// A row without its texts, and without what the decision does not ask.
 #[derive(FromQueryResult)]
-struct FactRow {
-    subject_id: Uuid,
-    consent_id: Uuid,
-    purpose: String,
-    processors: String,
-    choice: String,
-    method: String,
-    has_reference: bool,
-    policy_version: String,
-    occurred_at: i64,
-    recorded_at: i64,
-    expires_at: Option<i64>,
+pub(super) struct FactRow {
+    pub(super) subject_id: Uuid,
+    pub(super) consent_id: Uuid,
+    pub(super) purpose: String,
+    pub(super) processors: String,
+    pub(super) choice: String,
+    pub(super) method: String,
+    pub(super) has_reference: bool,
+    pub(super) policy_version: String,
+    pub(super) occurred_at: i64,
+    pub(super) recorded_at: i64,
+    pub(super) expires_at: Option<i64>,
 }
 
 /// The sealed part of a fact.

@@ -67,7 +67,7 @@ pub(super) fn is_connection_lost(error: &DbErr) -> bool {
     matches!(from_sqlx(cause), StoreError::Unavailable(_))
 }
 
-fn from_sqlx(error: &sea_orm::sqlx::Error) -> StoreError {
+pub(super) fn from_sqlx(error: &sea_orm::sqlx::Error) -> StoreError {
     let sea_orm::sqlx::Error::Database(database) = error else {
         return match error {
             sea_orm::sqlx::Error::Io(_)

@@ -423,16 +423,16 @@ impl row::Model {
 
 /// The part of a row that the decision sees.
 #[derive(FromQueryResult)]
-struct StateRow {
-    subject_id: Uuid,
-    item_id: Uuid,
-    subject_category: String,
-    data_category: String,
-    source: String,
-    collected_at: i64,
-    policy_version: String,
-    purposes: String,
-    retained_for: Option<String>,
+pub(super) struct StateRow {
+    pub(super) subject_id: Uuid,
+    pub(super) item_id: Uuid,
+    pub(super) subject_category: String,
+    pub(super) data_category: String,
+    pub(super) source: String,
+    pub(super) collected_at: i64,
+    pub(super) policy_version: String,
+    pub(super) purposes: String,
+    pub(super) retained_for: Option<String>,
 }
 
 impl StateRow {

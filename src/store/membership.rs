@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
 
 use super::{
     as_of::Kept,
@@ -40,6 +41,15 @@ mod row {
     pub enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The part of a row that says what happened.
+pub(super) struct FactRow {
+    pub(super) fact_id: Uuid,
+    pub(super) subject_category: String,
+    pub(super) began: bool,
+    pub(super) occurred_at: i64,
+    pub(super) recorded_at: i64,
 }
 
 impl Session {
@@ -149,6 +159,28 @@ impl TryFrom<row::Model> for MembershipFact {
             occurred_at,
             recorded_at,
             recorded_by: _,
+        } = row;
+        FactRow {
+            fact_id,
+            subject_category,
+            began,
+            occurred_at,
+            recorded_at,
+        }
+        .try_into()
+    }
+}
+
+impl TryFrom<FactRow> for MembershipFact {
+    type Error = StoreError;
+
+    fn try_from(row: FactRow) -> Result<Self, StoreError> {
+        let FactRow {
+            fact_id,
+            subject_category,
+            began,
+            occurred_at,
+            recorded_at,
         } = row;
         Ok(Self {
             category: name(TABLE, "subject_category", fact_id, &subject_category)?,

@@ -12,6 +12,7 @@ mod name_list;
 mod orphan;
 mod rows;
 mod session;
+pub mod sight;
 mod vault;
 mod write_queue;
 

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 
 use super::{
     Store,
@@ -61,9 +64,22 @@ pub struct Publication {
     pub revision: Revision,
 }
 
-/// A version, and the instant at which it was published. A publication that was rolled back after
-/// somebody had read it may come again with other content: it is told apart by its instant.
-type Published = (String, i64);
+/// One version. A publication that was rolled back after somebody had read it may come again with other content:
+/// it is told apart by its instant.
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+struct Published {
+    version: String,
+    published_at: i64,
+    revision: i64,
+}
+
+/// What tells one set of publications from another: how many there are, and the last ones' instant and revision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub versions: i64,
+    pub published_at: Option<i64>,
+    pub revision: Option<i64>,
+}
 
 /// The policies read so far.
 #[derive(Clone)]
@@ -83,9 +99,21 @@ impl Default for KnownPolicies {
 
 impl KnownPolicies {
     fn find(&self, wanted: &Published) -> Option<Arc<CompiledPolicy>> {
-        let version = self.published.contains(wanted).then_some(&wanted.0)?;
-        let version: PolicyVersion = version.parse().ok()?;
+        let is_wanted = |known: &&Published| {
+            known.version == wanted.version && known.published_at == wanted.published_at
+        };
+        let known = self.published.iter().find(is_wanted)?;
+        let version: PolicyVersion = known.version.parse().ok()?;
         self.history.get(&version).cloned()
+    }
+
+    fn stamp(&self) -> Stamp {
+        let published = self.published.iter();
+        Stamp {
+            versions: i64::try_from(published.len()).unwrap_or(i64::MAX),
+            published_at: published.clone().map(|one| one.published_at).max(),
+            revision: published.map(|one| one.revision).max(),
+        }
     }
 }
 
@@ -94,9 +122,13 @@ impl Store {
     pub async fn policies(&self, session: &Session) -> Result<Arc<PolicyHistory>, StoreError> {
         let published: Vec<Published> = row::Entity::find()
             .select_only()
-            .columns([row::Column::Version, row::Column::PublishedAt])
+            .columns([
+                row::Column::Version,
+                row::Column::PublishedAt,
+                row::Column::Revision,
+            ])
             .order_by_asc(row::Column::EffectiveFrom)
-            .into_tuple()
+            .into_model()
             .all(session.connection()?)
             .await?;
         let known = self.policies.read().await.clone();
@@ -112,6 +144,18 @@ impl Store {
         };
         Ok(history)
     }
+
+    /// The policies read last: what names are written as, until one knows better.
+    pub async fn policies_at_hand(&self) -> Arc<PolicyHistory> {
+        self.policies.read().await.history.clone()
+    }
+
+    /// The policies of this stamp, with the state that the last publication led to, if they are the ones read last.
+    pub(super) async fn policies_of(&self, stamp: Stamp) -> Option<(Arc<PolicyHistory>, Revision)> {
+        let known = self.policies.read().await;
+        let last = stamp.revision.filter(|_| known.stamp() == stamp)?;
+        Some((known.history.clone(), Revision::after_event(last)))
+    }
 }
 
 async fn read_policies(
@@ -123,7 +167,7 @@ async fn read_policies(
     for one in published {
         compiled.push(match known.find(one) {
             Some(policy) => policy,
-            None => session.read_policy(&one.0).await?,
+            None => session.read_policy(&one.version).await?,
         });
     }
     Ok(PolicyHistory::new(compiled))

@@ -17,6 +17,7 @@ mod erasure;
 mod event;
 mod expiry;
 mod export;
+mod glance;
 mod golden;
 mod histories;
 mod hold;

@@ -20,6 +20,7 @@ use crate::harness::{
     Clients, TestServer,
     proxy::Proxy,
     sample::{by, text, yes},
+    status::reason,
 };
 
 const EMAIL: &str = "ada@example.com";
@@ -37,6 +38,10 @@ fn visitor(email: &str) -> RegisterCollectionRequest {
 }
 
 async fn effect(clients: &mut Clients, email: &str) -> Effect {
+    asked(clients, email).await.expect("answered")
+}
+
+async fn asked(clients: &mut Clients, email: &str) -> Result<Effect, tonic::Status> {
     let check = CheckPurposeRequest {
         subject: Some(by("email", email)),
         data_categories: vec!["email_address".to_owned()],
@@ -44,13 +49,8 @@ async fn effect(clients: &mut Clients, email: &str) -> Effect {
         processor: "aweber".to_owned(),
         ..CheckPurposeRequest::default()
     };
-    let answer = clients
-        .purpose
-        .check_purpose(check)
-        .await
-        .expect("answered")
-        .into_inner();
-    answer.decision.expect("a decision").effect()
+    let answer = clients.purpose.check_purpose(check).await?.into_inner();
+    Ok(answer.decision.expect("a decision").effect())
 }
 
 async fn give(clients: &mut Clients) {
@@ -278,6 +278,29 @@ async fn what_a_replica_without_a_place_has_read_is_not_what_it_remembers_in_its
         tokio::time::sleep(pause).await;
     }
     assert_eq!(recalled_effect(&other, &mut there).await, Effect::Deny);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_whose_network_says_nothing_any_more_says_that_it_cannot_answer() {
+    let (one, _second, _database) = two_replicas().await;
+    let (proxy, url) = Proxy::before(one.config.database.url.expose()).await;
+    let mut config = one.config.clone();
+    config.database.url = DatabaseUrl::of_postgres(&url).expect("a URL");
+    let other = TestServer::begin(config, one.dir.clone(), one.clock.clone()).await;
+    let mut clients = other.admin().await;
+    assert_eq!(recalled_effect(&other, &mut clients).await, Effect::Allow);
+    proxy.stall();
+    let status = loop {
+        if let Err(status) = asked(&mut clients, EMAIL).await {
+            break status;
+        }
+    };
+    assert_eq!(reason(&status), "STORE_UNAVAILABLE", "{status:?}");
+    proxy.heal();
+    while asked(&mut clients, EMAIL).await.is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(recalled_effect(&other, &mut clients).await, Effect::Allow);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

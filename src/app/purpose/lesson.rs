@@ -6,7 +6,7 @@ use crate::{
     app::{decision::Evidence, error::Error, registry::View, resolve::identifier_key},
     domain::{id::SubjectId, subject_ref::SubjectRef},
     snapshot::{KnownPolicies, Mark, Memory},
-    store::{state::KnownSubject, subject::SubjectRecord},
+    store::{sight::Sight, state::KnownSubject, subject::SubjectRecord},
 };
 
 /// What was read from one state, and memory may learn.
@@ -43,6 +43,21 @@ impl Lesson {
             )),
             identifiers: identifiers.collect(),
             states: evidence.subjects.values().cloned().collect(),
+        }
+    }
+
+    /// What was seen in one statement.
+    pub(super) fn of_sight(sight: &Sight) -> Self {
+        let identified = sight.identified.iter();
+        Self {
+            policies: Some(KnownPolicies::new(
+                sight.policies.clone(),
+                sight.policy_revision,
+            )),
+            identifiers: identified
+                .map(|(hash, people)| (*hash, people.clone()))
+                .collect(),
+            states: sight.people.values().cloned().collect(),
         }
     }
 
