@@ -79,11 +79,7 @@ impl Waiting {
     /// The group of a transaction that may begin now. While one is being written, another begins when as many
     /// wait; the end of either takes whoever waits then.
     fn begin(&mut self) -> Option<Vec<Member>> {
-        let others = self.writing.iter().max().copied().unwrap_or_default();
-        if self.members.is_empty()
-            || self.members.len() < others
-            || self.writing.len() >= WRITERS_MAX
-        {
+        if !may_begin(self.members.len(), &self.writing) {
             return None;
         }
         let group = self.take();
@@ -123,6 +119,12 @@ impl Waiting {
         };
         self.members.extract_if(.., joins).collect()
     }
+}
+
+/// Whether a transaction of some of those who wait may begin while others, of so many each, are being written.
+fn may_begin(waiting: usize, writing: &[usize]) -> bool {
+    let others = writing.iter().max().copied().unwrap_or_default();
+    waiting > 0 && waiting >= others && writing.len() < WRITERS_MAX
 }
 
 /// Why a group was not written.
@@ -346,4 +348,27 @@ async fn register_new(
             .ok_or_else(|| Error::Internal("a registration got lost".into())),
     });
     Ok(answers.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_begin;
+
+    #[test]
+    fn whoever_comes_when_nothing_is_written_goes_alone() {
+        assert!(may_begin(1, &[]));
+        assert!(!may_begin(0, &[]));
+    }
+
+    #[test]
+    fn a_second_transaction_begins_once_as_many_wait_as_the_first_has() {
+        assert!(may_begin(1, &[1]));
+        assert!(!may_begin(7, &[8]));
+        assert!(may_begin(8, &[8]));
+    }
+
+    #[test]
+    fn a_third_transaction_waits_for_the_end_of_one() {
+        assert!(!may_begin(64, &[1, 1]));
+    }
 }
