@@ -41,7 +41,7 @@ enum Without {
     ForgettingOnceMore,
     /// Whoever is not in the table believes what is in it.
     OwnRow,
-    /// Whoever has lost a place and taken another believes the table at once.
+    /// Whoever takes a place believes the table at once.
     Strangers,
 }
 

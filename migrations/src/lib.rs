@@ -19,6 +19,7 @@ mod registry_0012_statistics;
 mod registry_0013_as_of;
 mod registry_0014_expiries;
 mod registry_0015_changes;
+mod registry_0016_places;
 mod schema;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -45,6 +46,7 @@ impl MigratorTrait for Registry {
             Box::new(registry_0013_as_of::Migration),
             Box::new(registry_0014_expiries::Migration),
             Box::new(registry_0015_changes::Migration),
+            Box::new(registry_0016_places::Migration),
         ]
     }
 

@@ -57,7 +57,6 @@ impl Replica {
             seat,
             queue,
             barriers: Barriers::default(),
-            has_lost_a_place: false,
             strangers_until: Boottime::default(),
         };
         (Self { memory, asks }, ear)
@@ -106,7 +105,6 @@ pub struct Ear {
     seat: Seat,
     queue: UnboundedReceiver<Ask>,
     barriers: Barriers,
-    has_lost_a_place: bool,
     /// Until then somebody may hold a lease who is not in the table.
     strangers_until: Boottime,
 }
@@ -120,7 +118,6 @@ impl Ear {
             self.lose();
             if let Err(error) = lost {
                 tracing::warn!(%error, "not among the replicas: answers come from the database");
-                self.has_lost_a_place = true;
                 self.rest().await;
             }
         }
@@ -152,7 +149,7 @@ impl Ear {
         let post = in_time(lease, Post::join(&self.seat.url, id, lease)).await?;
         // What was read without a place may have changed before this one begins to hear.
         self.memory.clear();
-        if self.has_lost_a_place {
+        if !post.is_first() {
             self.strangers_until = Boottime::now() + outlasting(LEASE_LIMITS[1]);
         }
         let mut place = Place {

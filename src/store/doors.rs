@@ -8,7 +8,7 @@ use std::{
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use sea_orm::DatabaseConnection;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 
 use super::{
     changes::{Forgetting, Note, Witness},
@@ -77,6 +77,8 @@ pub struct Store {
     time_source: TimeSource,
     metrics: Metrics,
     pub(super) policies: RwLock<KnownPolicies>,
+    /// Held by who reads policies that are not known yet.
+    pub(super) reading_policies: Mutex<()>,
     /// Whether this process has looked through all keys for orphans.
     pub(super) has_swept: AtomicBool,
 }
@@ -117,6 +119,7 @@ impl Store {
             time_source: options.time_source,
             metrics: Metrics::default(),
             policies: RwLock::default(),
+            reading_policies: Mutex::default(),
             has_swept: AtomicBool::new(false),
         })
     }

@@ -8,6 +8,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
     QuerySelect,
 };
+use tokio::task::spawn_blocking;
 
 use super::{
     Store,
@@ -131,10 +132,15 @@ impl Store {
             .into_model()
             .all(session.connection()?)
             .await?;
-        let known = self.policies.read().await.clone();
-        if known.published == published {
-            return Ok(known.history);
+        if let Some(history) = self.known_policies(&published).await {
+            return Ok(history);
         }
+        // One reads what is new, and the others wait for it: it can take a second of a core.
+        let _reading = self.reading_policies.lock().await;
+        if let Some(history) = self.known_policies(&published).await {
+            return Ok(history);
+        }
+        let known = self.policies.read().await.clone();
         let history = read_policies(session, &known, &published).await?;
         let history = Arc::new(history);
         // A session that started earlier may see fewer; it keeps its own view and the next one mends this.
@@ -143,6 +149,11 @@ impl Store {
             history: history.clone(),
         };
         Ok(history)
+    }
+
+    async fn known_policies(&self, published: &[Published]) -> Option<Arc<PolicyHistory>> {
+        let known = self.policies.read().await;
+        (known.published == published).then(|| known.history.clone())
     }
 
     /// The policies read last: what names are written as, until one knows better.
@@ -185,10 +196,13 @@ impl Session {
             .one(self.connection()?)
             .await?
             .ok_or_else(|| corrupt("it is not there".into()))?;
-        let policy = from_json(&row.document)
-            .map_err(|findings| corrupt(format!("{} errors", findings.len())))?;
-        let compiled = CompiledPolicy::compile(policy)
-            .map_err(|findings| corrupt(format!("{} errors", findings.len())))?;
+        // A long one takes its time, in which the thread has other calls to answer.
+        let compiled = spawn_blocking(move || CompiledPolicy::compile(from_json(&row.document)?));
+        let compiled = compiled
+            .await
+            .map_err(|error| StoreError::Internal(error.to_string()))?;
+        let compiled =
+            compiled.map_err(|findings| corrupt(format!("{} errors", findings.len())))?;
         Ok(Arc::new(compiled))
     }
 

@@ -20,7 +20,10 @@ const CHANGED: &str = "pdr_changed";
 /// Says that somebody has forgotten: `replica:writer:number`.
 const FORGOTTEN: &str = "pdr_forgotten";
 
-const JOIN: &str = "INSERT INTO replicas (replica_id, renewals, lease_ms) VALUES ($1, 0, $2)";
+const JOIN: &str = "INSERT INTO replicas (replica_id, renewals, lease_ms) VALUES ($1, 0, $2)
+    RETURNING place";
+/// The number of the first place ever; the numbers outlive the rows.
+const FIRST_PLACE: i64 = 1;
 const LEAVE: &str = "DELETE FROM replicas WHERE replica_id = $1";
 const REMOVE: &str = "DELETE FROM replicas WHERE replica_id = $1 AND renewals = $2";
 const SNAPSHOT: &str = "SELECT pg_current_snapshot()::text";
@@ -50,6 +53,7 @@ pub struct Post {
     listener: PgListener,
     replica_id: Uuid,
     seen: String,
+    is_first: bool,
 }
 
 /// Another replica, or this one, as it stands in the table.
@@ -129,8 +133,9 @@ impl Post {
             .execute(&mut listener)
             .await
             .map_err(|error| lost(&error))?;
-        join.execute(&mut listener)
-            .await
+        let joined = join.fetch_one(&mut listener).await;
+        let place: i64 = joined
+            .and_then(|row| row.try_get("place"))
             .map_err(|error| lost(&error))?;
         // What a crash takes back of everything after this is not relied on.
         let quick = sqlx::query("SET synchronous_commit = off");
@@ -147,7 +152,13 @@ impl Post {
             listener,
             replica_id,
             seen,
+            is_first: place == FIRST_PLACE,
         })
+    }
+
+    /// Whether nobody ever had a place before.
+    pub fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// Hears what was committed before the round began and after the one before it.
