@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(super) use self::tail::Tail;
-pub use crate::store::event::PlacedEvent;
+pub use crate::store::event::{PLACED_MAX, PlacedEvent};
 
 /// Names the cursors of this stream.
 const LIST: &str = "events";

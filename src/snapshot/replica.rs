@@ -184,6 +184,8 @@ struct Place<'e> {
 /// What there is to do in a round.
 #[derive(Default)]
 struct Work {
+    /// Whether others may have changed something, or the lease is due.
+    hears: bool,
     waiters: Vec<Waiter>,
     tells: bool,
     asked: HashMap<Uuid, u64>,
@@ -192,6 +194,9 @@ struct Work {
 impl Place<'_> {
     async fn go_round(&mut self) -> Result<(), StoreError> {
         let work = self.wait_for_work().await?;
+        if work.is_nothing() {
+            return Ok(());
+        }
         let number = (!work.waiters.is_empty()).then(|| self.ear.barriers.next_number());
         let began = Boottime::now();
         let round = Round {
@@ -248,7 +253,7 @@ impl Place<'_> {
             biased;
             ask = self.ear.queue.recv() => work.ask(ask),
             message = self.post.next() => self.take(message?, &mut work),
-            () = sleep(until.since(now)) => {}
+            () = sleep(until.since(now)) => work.hears = true,
         }
         while let Ok(ask) = self.ear.queue.try_recv() {
             work.ask(Some(ask));
@@ -262,9 +267,15 @@ impl Place<'_> {
 
     fn take(&mut self, message: Option<Message>, work: &mut Work) {
         match message {
+            // What this replica has committed it has forgotten itself.
             Some(Message::Changed {
-                asks: Some((writer, number)),
-            }) if writer != self.id => {
+                writer: Some(writer),
+                ..
+            }) if writer == self.id => {}
+            Some(Message::Changed {
+                writer: Some(writer),
+                number: Some(number),
+            }) => {
                 let last = work.asked.entry(writer).or_default();
                 *last = number.max(*last);
             }
@@ -274,7 +285,7 @@ impl Place<'_> {
                 number,
             }) if writer == self.id => self.ear.barriers.acknowledge(replica, number),
             // Others' answers, and what asks for no answer: that there was something is enough.
-            _ => {}
+            _ => work.hears = true,
         }
     }
 
@@ -344,6 +355,10 @@ impl Place<'_> {
 }
 
 impl Work {
+    fn is_nothing(&self) -> bool {
+        !self.hears && !self.tells && self.waiters.is_empty() && self.asked.is_empty()
+    }
+
     fn ask(&mut self, ask: Option<Ask>) {
         self.tells = true;
         self.waiters.extend(ask.and_then(|ask| ask.waiter));

@@ -8,7 +8,10 @@ use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions,
     TransactionTrait,
-    sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        Executor,
+        sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
 };
 
 use super::error::{StoreError, is_connection_lost};
@@ -21,6 +24,11 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// Connections that a transaction tries to begin on before it gives up: so many can have died at
 /// once without having been idle for [`TRUSTED_IDLE`].
 const BEGINNINGS_MAX: u32 = 32;
+/// How PostgreSQL is to plan. A connection keeps the plan of a prepared statement until the table's statistics
+/// are renewed. A plan made while the table was small would read the whole of it, and go on to do so while
+/// thousands of rows are added: what the registry asks has an index, and is to use it from the first row on. What
+/// has none is read whole all the same, and its cost, which says nothing then, is not to make the server compile it.
+pub(super) const PLANNING: &str = "SET enable_seqscan = off; SET jit = off";
 /// Connections that read a SQLite file side by side.
 const SQLITE_READERS: u32 = 4;
 /// The advisory lock under which the schema is migrated: one migrator at a time.
@@ -103,7 +111,13 @@ impl Dialect {
             .test_before_acquire(false)
             .sqlx_logging(false);
         if self == Self::Postgres {
-            options.test_before_acquire_if_idle_for(TRUSTED_IDLE);
+            options
+                .test_before_acquire_if_idle_for(TRUSTED_IDLE)
+                .map_sqlx_postgres_pool_opts(|pool| {
+                    pool.after_connect(|connection, _| {
+                        Box::pin(async move { connection.execute(PLANNING).await.map(drop) })
+                    })
+                });
         }
         options
     }

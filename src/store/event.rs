@@ -27,7 +27,7 @@ use crate::domain::{
 /// The advisory lock of whoever places events.
 const PLACING_LOCK: i64 = 0x7064_725f_6576_6e74;
 /// Events placed in one transaction at most.
-const PLACED_MAX: u64 = 1_000;
+pub const PLACED_MAX: u64 = 1_000;
 /// Events let go of in one transaction at most.
 pub const TRIMMED_MAX: u64 = 2_000;
 

@@ -219,16 +219,22 @@ impl Session {
 }
 
 impl Tx {
+    /// Puts items in place whose ids nobody has given yet.
+    pub async fn insert_items(
+        &mut self,
+        items: &BTreeMap<(SubjectId, ItemId), Item>,
+    ) -> Result<(), StoreError> {
+        let rows = self.seal_items(items).await?;
+        self.insert_rows(rows).await
+    }
+
     /// Puts items in place: new ones, and ones that replace what was known under their id. Older
     /// content is destroyed.
     pub async fn put_items(
         &mut self,
         items: &BTreeMap<(SubjectId, ItemId), Item>,
     ) -> Result<(), StoreError> {
-        let mut rows = Vec::with_capacity(items.len());
-        for ((subject, _), item) in items {
-            rows.push(self.seal_item(*subject, item).await?);
-        }
+        let rows = self.seal_items(items).await?;
         let replace = OnConflict::columns([row::Column::SubjectId, row::Column::ItemId])
             .update_columns([
                 row::Column::ItemKeySealed,
@@ -244,6 +250,17 @@ impl Tx {
             ])
             .to_owned();
         self.put_rows(rows, &replace).await
+    }
+
+    async fn seal_items(
+        &self,
+        items: &BTreeMap<(SubjectId, ItemId), Item>,
+    ) -> Result<Vec<row::ActiveModel>, StoreError> {
+        let mut rows = Vec::with_capacity(items.len());
+        for ((subject, _), item) in items {
+            rows.push(self.seal_item(*subject, item).await?);
+        }
+        Ok(rows)
     }
 
     async fn seal_item(

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sea_orm::sqlx::{
-    self, Row,
+    self, Executor, Row,
     postgres::{PgListener, PgNotification, PgRow},
 };
 use uuid::Uuid;
 
-use super::{Changes, error::StoreError};
+use super::{Changes, dialect::PLANNING, error::StoreError};
 use crate::domain::id::SubjectId;
 
 /// Changes that one round hears of; more than these are heard as "everything changed".
 pub const HEARD_MAX: i64 = 50_000;
-/// Says that something was committed: `replica:number`, to be acknowledged, or nothing.
+/// Says that something was committed: `replica:number`, to be acknowledged, or `replica:`.
 const CHANGED: &str = "pdr_changed";
 /// Says that somebody has forgotten: `replica:writer:number`.
 const FORGOTTEN: &str = "pdr_forgotten";
@@ -94,8 +94,10 @@ pub struct Heard {
 pub enum Message {
     /// Something was committed.
     Changed {
-        /// By whom, and under which number it is to be acknowledged, if it is.
-        asks: Option<(Uuid, u64)>,
+        /// By whom, where that is said.
+        writer: Option<Uuid>,
+        /// Under which number it is to be acknowledged, if it is.
+        number: Option<u64>,
     },
     /// `replica` has forgotten whatever `writer` had committed before it asked under `number`.
     Forgotten {
@@ -117,6 +119,8 @@ impl Post {
             .map_err(|error| lost(&error))?;
         // A lost connection is the end of this place; it is not to be mended behind our back.
         listener.eager_reconnect(false);
+        let planning = listener.execute(PLANNING).await;
+        planning.map_err(|error| lost(&error))?;
         listener
             .listen_all([CHANGED, FORGOTTEN])
             .await
@@ -161,7 +165,7 @@ impl Post {
     pub async fn round(&mut self, round: &Round) -> Result<Heard, StoreError> {
         let told = round.tell.map(|number| match number {
             Some(number) => format!("{}:{number}", self.replica_id),
-            None => String::new(),
+            None => format!("{}:", self.replica_id),
         });
         let query = sqlx::query(ROUND)
             .bind(self.replica_id)
@@ -284,11 +288,9 @@ fn message(heard: &PgNotification) -> Option<Message> {
     let mut parts = heard.payload().split(':');
     let mut next = || parts.next().filter(|part| !part.is_empty());
     if heard.channel() == CHANGED {
-        let asks = match next() {
-            Some(writer) => Some((writer.parse().ok()?, next()?.parse().ok()?)),
-            None => None,
-        };
-        return Some(Message::Changed { asks });
+        let writer = next().map(str::parse).transpose().ok()?;
+        let number = next().map(str::parse).transpose().ok()?;
+        return Some(Message::Changed { writer, number });
     }
     Some(Message::Forgotten {
         replica: next()?.parse().ok()?,

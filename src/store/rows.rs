@@ -7,7 +7,7 @@ use std::{fmt::Display, str::FromStr};
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, Value,
-    sea_query::{Expr, OnConflict, postgres_array::NotU8},
+    sea_query::{Alias, Expr, Func, OnConflict, postgres_array::NotU8},
 };
 
 use super::{
@@ -32,6 +32,17 @@ impl Session {
         match self.dialect {
             Dialect::Sqlite => column.is_in(values),
             Dialect::Postgres => column.eq_any(values),
+        }
+    }
+
+    /// To sort by a column of ids those that were looked up by it. PostgreSQL might else walk the whole index for
+    /// the sake of its order instead of looking them up.
+    pub(super) fn in_order_of<C: ColumnTrait>(&self, column: C) -> Expr {
+        match self.dialect {
+            Dialect::Sqlite => column.into_expr(),
+            Dialect::Postgres => Func::cust(Alias::new("uuid_send"))
+                .arg(column.into_expr())
+                .into(),
         }
     }
 }

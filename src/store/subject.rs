@@ -172,7 +172,7 @@ impl Tx {
         for ids in ids.chunks(KEYS_MAX) {
             let rows = row::Entity::find()
                 .filter(self.is_among(row::Column::SubjectId, ids.iter().map(|id| id.0)))
-                .order_by_asc(row::Column::SubjectId)
+                .order_by_asc(self.in_order_of(row::Column::SubjectId))
                 .lock(LockType::Update)
                 .all(self.connection()?)
                 .await?;
@@ -237,17 +237,18 @@ impl Tx {
         self.doubt_expiries(ids).await
     }
 
-    /// Holds those of `ids` that nobody else holds, merged away or not, until the end of the transaction.
+    /// Holds those of `ids` that nobody else holds, merged away or not, until the end of the transaction. It waits
+    /// for nobody, so the order in which it comes upon them does not matter.
     pub async fn hold_free_subjects(
         &mut self,
         ids: &[SubjectId],
     ) -> Result<Vec<SubjectRecord>, StoreError> {
-        let rows = row::Entity::find()
+        let mut rows = row::Entity::find()
             .filter(self.is_among(row::Column::SubjectId, ids.iter().map(|id| id.0)))
-            .order_by_asc(row::Column::SubjectId)
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
             .all(self.connection()?)
             .await?;
+        rows.sort_unstable_by_key(|row| row.subject_id);
         rows.into_iter().map(SubjectRecord::try_from).collect()
     }
 

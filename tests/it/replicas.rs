@@ -234,6 +234,31 @@ async fn a_replica_that_lost_its_connection_or_its_place_takes_another_and_allow
     }
 }
 
+/// What is looked for by index alone, however small its table was when a connection made its plan.
+const LOOKED_UP: [&str; 3] = ["changes", "identifier_index", "subjects"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_grows_with_people_is_read_whole_from_the_first_person_on() {
+    let (one, _other, database) = two_replicas().await;
+    let mut clients = one.admin().await;
+    for table in LOOKED_UP {
+        let of_table = format!("FROM pg_stat_user_tables WHERE relname = '{table}'");
+        let by_index = format!("SELECT coalesce(idx_scan, 0) AS n {of_table}");
+        // The server counts a little behind.
+        while count(&database, &by_index).await == 0 {
+            let email = format!("{}@example.com", Uuid::new_v4());
+            let registered = clients
+                .collection
+                .register_collection(visitor(&email))
+                .await;
+            registered.expect("registered");
+            effect(&mut clients, &email).await;
+        }
+        let read_whole = format!("SELECT seq_tup_read AS n {of_table}");
+        assert_eq!(count(&database, &read_whole).await, 0, "{table}");
+    }
+}
+
 /// A second replica, which hears of the other's changes by way of a proxy, and reads the database without one.
 async fn replica_behind_a_proxy(one: &TestServer) -> (TestServer, Proxy) {
     let (proxy, direct) = Proxy::before(one.config.database.url.expose()).await;

@@ -1,6 +1,8 @@
 //! Registrations share transactions: those that arrive while others are being written wait for the next one, and
 //! it writes all of them in the statements that one of them would take. Nobody waits for company: whoever comes
-//! when nothing is being written goes alone.
+//! when nothing is being written goes alone. A second transaction beside the first begins once as many wait as
+//! the first has: what a transaction costs by itself is shared by all in it, so two large ones are better than many
+//! small ones.
 //!
 //! Each is refused or registered as if it were alone. What befalls a whole transaction before its commit is no
 //! answer to anybody: then each of its registrations goes its own way.
@@ -12,7 +14,7 @@ use std::{
 };
 
 use futures::future::join_all;
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{Registered, Registration, import::BATCH_BYTES_MAX, register};
 use crate::{
@@ -41,7 +43,8 @@ pub(in crate::app) struct Groups(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     members: Vec<Member>,
-    writers: usize,
+    /// How many registrations each transaction has that is being written.
+    writing: Vec<usize>,
 }
 
 struct Member {
@@ -57,27 +60,40 @@ impl Groups {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says whether somebody has to begin to write.
-    fn add(&self, member: Member) -> bool {
+    /// Adds one that waits. Returns a group when a transaction is to begin.
+    fn add(&self, member: Member) -> Option<Vec<Member>> {
         let mut waiting = self.lock();
         waiting.members.push(member);
-        let begins = waiting.writers < WRITERS_MAX;
-        waiting.writers += usize::from(begins);
-        begins
+        waiting.begin()
     }
 
-    /// The next group; a writer that gets none is one no more.
-    fn next(&self) -> Vec<Member> {
+    /// A transaction of so many is over. Returns the group of the next one.
+    fn end(&self, count: usize) -> Option<Vec<Member>> {
         let mut waiting = self.lock();
-        let group = waiting.take();
-        if group.is_empty() {
-            waiting.writers -= 1;
-        }
-        group
+        waiting.end(count);
+        waiting.begin()
     }
 }
 
 impl Waiting {
+    /// The group of a transaction that may begin now. While one is being written, another begins when as many
+    /// wait; the end of either takes whoever waits then.
+    fn begin(&mut self) -> Option<Vec<Member>> {
+        if !may_begin(self.members.len(), &self.writing) {
+            return None;
+        }
+        let group = self.take();
+        self.writing.push(group.len());
+        Some(group)
+    }
+
+    fn end(&mut self, count: usize) {
+        let place = self.writing.iter().position(|one| *one == count);
+        if let Some(place) = place {
+            self.writing.swap_remove(place);
+        }
+    }
+
     /// Takes the first and whoever can go with it: of the same service, since a service's name stands in what is
     /// written; and no request twice, since the second is answered from what the first leaves.
     fn take(&mut self) -> Vec<Member> {
@@ -103,6 +119,12 @@ impl Waiting {
         };
         self.members.extract_if(.., joins).collect()
     }
+}
+
+/// Whether a transaction of some of those who wait may begin while others, of so many each, are being written.
+fn may_begin(waiting: usize, writing: &[usize]) -> bool {
+    let others = writing.iter().max().copied().unwrap_or_default();
+    waiting > 0 && waiting >= others && writing.len() < WRITERS_MAX
 }
 
 /// Why a group was not written.
@@ -143,22 +165,21 @@ impl Registry {
             registration,
             reply,
         };
-        if self.groups.add(member) {
-            tokio::spawn(self.clone().write_groups());
+        if let Some(group) = self.groups.add(member) {
+            tokio::spawn(self.clone().write_and_answer(group));
         }
         answer.await.map_err(|_| Error::Stopping)?
     }
 
-    async fn write_groups(self) {
-        loop {
-            let members = self.groups.next();
-            if members.is_empty() {
-                return;
-            }
-            let written = self.write_group(&members).await;
-            // The others do not wait until every replica has heard of these.
-            tokio::spawn(self.clone().answer_group(members, written));
-        }
+    async fn write_and_answer(self, members: Vec<Member>) {
+        let turn = Turn {
+            registry: self.clone(),
+            count: members.len(),
+        };
+        let written = self.write_group(&members).await;
+        // The others do not wait until every replica has heard of these.
+        drop(turn);
+        self.answer_group(members, written).await;
     }
 
     async fn write_group(&self, members: &[Member]) -> Result<(Vec<Answer>, Unsettled), Failure> {
@@ -179,7 +200,7 @@ impl Registry {
     }
 
     async fn answer_group(
-        self,
+        &self,
         members: Vec<Member>,
         written: Result<(Vec<Answer>, Unsettled), Failure>,
     ) {
@@ -227,6 +248,21 @@ impl Registry {
         } = member;
         // A caller that went away does not hear the answer.
         drop(reply.send(self.register_alone(call, registration).await));
+    }
+}
+
+/// That a transaction of so many is being written. However it ends, the next one begins.
+struct Turn {
+    registry: Registry,
+    count: usize,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let group = self.registry.groups.end(self.count);
+        if let (Some(group), Ok(runtime)) = (group, Handle::try_current()) {
+            runtime.spawn(self.registry.clone().write_and_answer(group));
+        }
     }
 }
 
@@ -312,4 +348,27 @@ async fn register_new(
             .ok_or_else(|| Error::Internal("a registration got lost".into())),
     });
     Ok(answers.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_begin;
+
+    #[test]
+    fn whoever_comes_when_nothing_is_written_goes_alone() {
+        assert!(may_begin(1, &[]));
+        assert!(!may_begin(0, &[]));
+    }
+
+    #[test]
+    fn a_second_transaction_begins_once_as_many_wait_as_the_first_has() {
+        assert!(may_begin(1, &[1]));
+        assert!(!may_begin(7, &[8]));
+        assert!(may_begin(8, &[8]));
+    }
+
+    #[test]
+    fn a_third_transaction_waits_for_the_end_of_one() {
+        assert!(!may_begin(64, &[1, 1]));
+    }
 }

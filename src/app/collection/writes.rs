@@ -68,7 +68,11 @@ impl Writes {
         tx.lift_suppressions(&lifted).await?;
         tx.link_identifiers(&links, by).await?;
         tx.append_membership_facts(&memberships, by).await?;
-        tx.put_items(&items).await?;
+        // Nothing can be in the way of what a new person has.
+        let is_new = |(subject, _): &(SubjectId, ItemId)| subjects.contains(subject);
+        let (new, old) = items.into_iter().partition(|(key, _)| is_new(key));
+        tx.insert_items(&new).await?;
+        tx.put_items(&old).await?;
         tx.append_item_history(&history).await?;
         tx.append_consents(&consents).await?;
         tx.insert_objections(None, &objections).await?;
