@@ -68,7 +68,7 @@ pub struct Publication {
 /// One version. A publication that was rolled back after somebody had read it may come again with other content:
 /// it is told apart by its instant.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
-struct Published {
+struct KnownVersion {
     version: String,
     published_at: i64,
     revision: i64,
@@ -85,7 +85,7 @@ pub(super) struct Stamp {
 /// The policies read so far.
 #[derive(Clone)]
 pub(super) struct KnownPolicies {
-    published: Vec<Published>,
+    published: Vec<KnownVersion>,
     history: Arc<PolicyHistory>,
 }
 
@@ -99,8 +99,8 @@ impl Default for KnownPolicies {
 }
 
 impl KnownPolicies {
-    fn find(&self, wanted: &Published) -> Option<Arc<CompiledPolicy>> {
-        let is_wanted = |known: &&Published| {
+    fn find(&self, wanted: &KnownVersion) -> Option<Arc<CompiledPolicy>> {
+        let is_wanted = |known: &&KnownVersion| {
             known.version == wanted.version && known.published_at == wanted.published_at
         };
         let known = self.published.iter().find(is_wanted)?;
@@ -121,7 +121,7 @@ impl KnownPolicies {
 impl Store {
     /// Every published version, as `session` sees it.
     pub async fn policies(&self, session: &Session) -> Result<Arc<PolicyHistory>, StoreError> {
-        let published: Vec<Published> = row::Entity::find()
+        let published: Vec<KnownVersion> = row::Entity::find()
             .select_only()
             .columns([
                 row::Column::Version,
@@ -151,7 +151,7 @@ impl Store {
         Ok(history)
     }
 
-    async fn known_policies(&self, published: &[Published]) -> Option<Arc<PolicyHistory>> {
+    async fn known_policies(&self, published: &[KnownVersion]) -> Option<Arc<PolicyHistory>> {
         let known = self.policies.read().await;
         (known.published == published).then(|| known.history.clone())
     }
@@ -172,7 +172,7 @@ impl Store {
 async fn read_policies(
     session: &Session,
     known: &KnownPolicies,
-    published: &[Published],
+    published: &[KnownVersion],
 ) -> Result<PolicyHistory, StoreError> {
     let mut compiled = Vec::with_capacity(published.len());
     for one in published {

@@ -122,9 +122,9 @@ impl Waiting {
 }
 
 /// Whether a transaction of some of those who wait may begin while others, of so many each, are being written.
-fn may_begin(waiting: usize, writing: &[usize]) -> bool {
+fn may_begin(count: usize, writing: &[usize]) -> bool {
     let others = writing.iter().max().copied().unwrap_or_default();
-    waiting > 0 && waiting >= others && writing.len() < WRITERS_MAX
+    count > 0 && count >= others && writing.len() < WRITERS_MAX
 }
 
 /// Why a group was not written.

@@ -29,12 +29,13 @@ pub(super) struct SeenRow {
     pub(super) subject_id: Uuid,
     pub(super) revision: Option<i64>,
     pub(super) is_common: bool,
-    pub(super) memberships: Option<Vec<(Uuid, String, bool, i64, i64)>>,
+    pub(super) memberships: Option<Vec<MembershipRecord>>,
     pub(super) items: Option<Vec<ItemRecord>>,
     pub(super) consents: Option<Vec<ConsentRecord>>,
     pub(super) activity: Option<Vec<(String, i64)>>,
 }
 
+type MembershipRecord = (Uuid, String, bool, i64, i64);
 type ItemRecord = (
     Uuid,
     String,
@@ -136,7 +137,7 @@ impl SeenRow {
 }
 
 fn membership_fact(
-    (fact_id, subject_category, began, occurred_at, recorded_at): (Uuid, String, bool, i64, i64),
+    (fact_id, subject_category, began, occurred_at, recorded_at): MembershipRecord,
 ) -> membership::FactRow {
     membership::FactRow {
         fact_id,
