@@ -7,10 +7,13 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::oneshot;
+use futures::FutureExt;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{Check, Judged, lesson::Lesson};
 use crate::{
@@ -31,6 +34,8 @@ use crate::{
 
 /// Statements that are under way at a time: while one is read, the next is put together.
 const READERS_MAX: usize = 2;
+/// How long a statement may take. Then those who wait for it read in transactions of their own.
+const READING_MAX: Duration = Duration::from_secs(5);
 
 /// Those who wait for the next statement.
 #[derive(Default)]
@@ -151,12 +156,22 @@ impl Registry {
                 return;
             }
             let sought = Sought::all(seekers.iter().map(|seeker| &seeker.sought));
-            let seen = self.read_glance(&sought).await;
+            let seen = self.read_in_time(&sought).await;
             for seeker in seekers {
                 let seen = seen.as_ref().map(Clone::clone).map_err(again);
                 // A caller that went away does not hear the answer.
                 drop(seeker.reply.send(seen));
             }
+        }
+    }
+
+    /// Whatever becomes of it, those who wait go on: one connection that is stuck is not to hold up everybody.
+    async fn read_in_time(&self, sought: &Sought) -> Result<Option<Arc<Sight>>, StoreError> {
+        let reading = AssertUnwindSafe(self.read_glance(sought)).catch_unwind();
+        match timeout(READING_MAX, reading).await {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(_)) => Err(StoreError::Internal("a glance panicked".into())),
+            Err(_) => Ok(None),
         }
     }
 
