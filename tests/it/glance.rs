@@ -80,14 +80,6 @@ async fn check(clients: &Clients, whom: SubjectRef) -> Result<DecisionReason, St
     Ok(answer.into_inner().decision.expect("a decision").reason())
 }
 
-fn answered(server: &TestServer, from: &str) -> u64 {
-    let text = server.registry().metrics().text().expect("figures");
-    let figure = format!("pdr_checks_total{{from=\"{from}\"}}");
-    let line = text.lines().find(|line| line.starts_with(&figure));
-    line.and_then(|line| line.split(' ').nth(1)?.parse().ok())
-        .unwrap_or(0)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_that_asks_at_once_gets_each_its_own_answer() {
     let server = without_memory().await;
@@ -99,7 +91,7 @@ async fn a_crowd_that_asks_at_once_gets_each_its_own_answer() {
     }
     // Loads the policies.
     check(&clients, email(1)).await.expect("answered");
-    let before = answered(&server, "store");
+    let before = server.answered("store");
     let asked =
         (0..CROWD).flat_map(|number| [(number, email(number)), (number, by_id(&ids[number]))]);
     let answers = asked.map(|(number, whom)| {
@@ -114,11 +106,11 @@ async fn a_crowd_that_asks_at_once_gets_each_its_own_answer() {
         assert_eq!(answer.expect("answered"), expected, "{number}");
     }
     assert_eq!(
-        answered(&server, "store"),
+        server.answered("store"),
         before,
         "none needed a transaction"
     );
-    assert_eq!(answered(&server, "memory"), 0);
+    assert_eq!(server.answered("memory"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,10 +141,10 @@ async fn who_has_more_than_a_glance_takes_in_is_read_in_a_transaction() {
     }
     check(&clients, email(1)).await.expect("answered");
     for (number, from) in [(1, "glance"), (2, "store")] {
-        let before = answered(&server, from);
+        let before = server.answered(from);
         let answer = check(&clients, email(number)).await;
         assert_eq!(answer.expect("answered"), DecisionReason::Lawful);
-        assert_eq!(answered(&server, from), before + 1, "{from}");
+        assert_eq!(server.answered(from), before + 1, "{from}");
     }
 }
 
@@ -190,5 +182,5 @@ async fn a_glance_answers_by_a_policy_that_was_published_a_moment_ago() {
         let answer = check(&clients, email(1)).await;
         assert_ne!(answer.expect("answered"), DecisionReason::Lawful);
     }
-    assert!(answered(&server, "glance") > 0);
+    assert!(server.answered("glance") > 0);
 }

@@ -345,14 +345,6 @@ async fn compare(clients: &mut Clients, cast: &Cast, is_heard: bool, context: &s
     }
 }
 
-fn answered(server: &TestServer, from: &str) -> u64 {
-    let text = server.registry().metrics().text().expect("figures");
-    let figure = format!("pdr_checks_total{{from=\"{from}\"}}");
-    let line = text.lines().find(|line| line.starts_with(&figure));
-    line.and_then(|line| line.split(' ').nth(1)?.parse().ok())
-        .unwrap_or(0)
-}
-
 /// Lives through changes at one replica or another, and compares at each after each.
 async fn live(servers: &[&TestServer], seed: u64, from: &str) {
     let mut clients = Vec::new();
@@ -382,7 +374,7 @@ async fn live(servers: &[&TestServer], seed: u64, from: &str) {
     }
     assert!(done > CHANGES / 3, "only {done} changes were not refused");
     for server in servers {
-        let answered = answered(server, from);
+        let answered = server.answered(from);
         assert!(answered > 100, "{from} answered {answered}");
     }
 }

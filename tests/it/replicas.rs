@@ -134,10 +134,7 @@ async fn count(database: &DatabaseConnection, sql: &str) -> i64 {
 
 /// Answers that a server gave from memory.
 fn recalled(server: &TestServer) -> u64 {
-    let text = server.registry().metrics().text().expect("figures");
-    let figure = "pdr_checks_total{from=\"memory\"} ";
-    let line = text.lines().find_map(|line| line.strip_prefix(figure));
-    line.map_or(0, |figure| figure.parse().expect("a number"))
+    server.answered("memory")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -222,6 +222,14 @@ impl TestServer {
         }
     }
 
+    /// How many checks were answered from there: `memory`, `glance` or `store`.
+    pub fn answered(&self, from: &str) -> u64 {
+        let text = self.registry().metrics().text().expect("figures");
+        let figure = format!("pdr_checks_total{{from=\"{from}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&figure));
+        line.map_or(0, |figure| figure.parse().expect("a number"))
+    }
+
     /// Its use cases, for what it does of its own accord: a test need not wait for it.
     pub fn registry(&self) -> &Registry {
         self.registry.as_ref().expect("it runs")
